@@ -1,0 +1,30 @@
+"""Names the superclass and the subclass of images, with their probabilities.
+
+python predict.py --run_dir=runs/demo photo.jpg another.png
+"""
+
+import pathlib
+
+from absl import app, flags
+
+from ss_tf import command_line, flag_defs
+from ss_tf.training.run_dir import RunDir
+
+flags.declare_key_flag("run_dir")
+
+
+def main(argv: list[str]) -> int:
+    """Predicts the images on the command line; returns 1 if one could not be read."""
+    if len(argv) < 2:
+        raise app.UsageError("Give at least one image file.")
+    run = RunDir(flag_defs.run_dir())
+    flag_defs.adopt_run_flags(run.flags_file)
+    config = flag_defs.run_config()
+
+    from ss_tf.evaluation import predict  # After the flags: --help need not wait for TensorFlow.
+
+    return predict.print_predictions(config, run, [pathlib.Path(path) for path in argv[1:]])
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,1 @@
+"""Data sets by name, and the batches made from them."""

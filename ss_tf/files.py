@@ -1,0 +1,65 @@
+"""Files that are whole or absent, and safetensors files with the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+_METADATA_KEY = "ss_tf"
+
+
+def write_atomically(path: pathlib.Path, data: bytes) -> None:
+    """Writes a file so that a reader, at any moment, sees the old content or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_tensors(
+    path: pathlib.Path, tensors: Mapping[str, np.ndarray], *, metadata: Mapping[str, str]
+) -> None:
+    """Writes a .safetensors file, atomically; equal content gives equal bytes."""
+    # Safetensors copies memory as it lies, so a transposed or sliced array would be scrambled.
+    # (Not np.ascontiguousarray, which makes a scalar an array of one.)
+    dense = {name: np.array(tensors[name], order="C") for name in sorted(tensors)}
+    # It also writes metadata in random order, hence a single entry.
+    entry = {_METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)}
+    write_atomically(pathlib.Path(path), safetensors.numpy.save(dense, entry))
+
+
+def read_tensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Reads what `write_tensors` wrote.
+
+    Returns:
+      The tensors by name, and the metadata.
+
+    Raises:
+      ValueError: if the file is damaged, or was written by something else.
+      OSError: if it cannot be opened.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            entry = file.metadata() or {}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is not a whole .safetensors file: {error}.") from error
+    if set(entry) != {_METADATA_KEY}:
+        raise ValueError(
+            f"{path} has the metadata {sorted(entry)}, expected [{_METADATA_KEY!r}]: "
+            "another program wrote it."
+        )
+    try:
+        return tensors, json.loads(entry[_METADATA_KEY])
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged: its metadata is not JSON ({error}).") from error

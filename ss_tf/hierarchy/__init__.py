@@ -1,0 +1,1 @@
+"""Superclass maps: which labels belong to which superclass."""

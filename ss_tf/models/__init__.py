@@ -1,0 +1,1 @@
+"""Networks: ResNets, their quantization-aware form and their canonical int8 form."""

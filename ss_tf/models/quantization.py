@@ -1,0 +1,132 @@
+"""Quantization-aware networks. The only importer of tensorflow-model-optimization (tfmot)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+
+from ss_tf.models import int8_grid, variables
+
+_tfmot = tfmot.quantization.keras
+_INPUT = "image/output"
+
+
+def quantize(model: keras.Model, *, freeze_kernel_ranges: bool) -> keras.Model:
+    """Builds the quantization-aware form of a float model, by tfmot's default 8-bit scheme.
+
+    Kernel ranges fit the kernels, so inference is right from the first step on once activation
+    ranges are set, by `calibrate` or by copying them. Both forms have the same variables.
+
+    Args:
+      model: flat functional model; its weights are copied, and it stays as it is.
+      freeze_kernel_ranges: whether training leaves the ranges of convolution kernels as they
+        are, so that every kernel stays on the int8 grid it started on. The head's range always
+        follows its kernel: heads of different networks have no common grid.
+    """
+    scheme = _FrozenKernelScheme() if freeze_kernel_ranges else _default_scheme()
+    qat_model = _tfmot.quantize_apply(_tfmot.quantize_annotate_model(model), scheme)
+    int8_grid.fit_kernel_ranges(qat_model)
+    return qat_model
+
+
+def calibrate(
+    qat_model: keras.Model, batches: Iterable[tf.Tensor], *, input_range: tuple[float, float]
+) -> None:
+    """Sets the range of every activation quantizer; changes nothing else.
+
+    A range becomes the mean, over the batches, of the smallest and the largest value that the
+    unquantized network has there. That is what the moving average of quantization-aware training
+    tends to, so training goes on without a jump, and one odd image cannot stretch a range.
+
+    Args:
+      qat_model: model of `quantize`, with trained weights.
+      batches: float32 images `[batch, height, width, channels]`, normalised as for training.
+      input_range: smallest and largest value that an input can have.
+
+    Raises:
+      ValueError: if there is no batch.
+    """
+    by_name = variables.by_name(qat_model)
+    ranges = [name.removesuffix("_max") for name in by_name if name.endswith("_max")]
+    # `relu/output` is the range of an activation; `conv1/kernel` is a variable, with its range.
+    observed = [name for name in ranges if name not in by_name and name != _INPUT]
+    float_model = _without_quantizers(qat_model)
+    outputs = [float_model.get_layer(name.rpartition("/")[0]).output for name in observed]
+    extremes_of = _extremes_function(keras.Model(float_model.input, outputs))
+    extremes = [extremes_of(images) for images in batches]
+    if not extremes:
+        raise ValueError("calibrate got no batch, expected at least one.")
+    for name, low, high in zip(observed, *np.mean(extremes, axis=0), strict=True):
+        _set_range(by_name, name, low=low, high=high)
+    _set_range(by_name, _INPUT, low=input_range[0], high=input_range[1])
+
+
+def _set_range(by_name: Mapping[str, tf.Variable], name: str, *, low: float, high: float) -> None:
+    """Sets an activation range, widened to contain zero, which TFLite's integers must express."""
+    by_name[f"{name}_min"].assign(min(low, 0))
+    by_name[f"{name}_max"].assign(max(high, 0))
+
+
+def _default_scheme():
+    return _tfmot.default_8bit.Default8BitQuantizeScheme()
+
+
+class _FrozenKernelScheme(_tfmot.default_8bit.Default8BitQuantizeScheme):
+    """The default scheme with convolution kernels on fixed ranges."""
+
+    def get_quantize_registry(self):
+        return _FrozenKernelRegistry()
+
+
+class _FrozenKernelRegistry(_tfmot.default_8bit.Default8BitQuantizeRegistry):
+    """Gives convolutions their default configuration with a `_FrozenRangeQuantizer`."""
+
+    def get_quantize_config(self, layer):
+        config = super().get_quantize_config(layer)
+        if isinstance(layer, keras.layers.Conv2D):
+            config.weight_quantizer = _FrozenRangeQuantizer()
+        return config
+
+
+class _FrozenRangeQuantizer(_tfmot.quantizers.LastValueQuantizer):
+    """Quantizes as tfmot's convolution kernel quantizer does in inference mode, always."""
+
+    def __init__(self):
+        super().__init__(num_bits=8, per_axis=True, symmetric=True, narrow_range=True)
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return super().__call__(inputs, False, weights, **kwargs)
+
+    def get_config(self):
+        return {}
+
+
+def _without_quantizers(qat_model: keras.Model) -> keras.Model:
+    """Builds the float model of a quantized one, with a copy of its weights."""
+
+    def unwrap(layer):
+        if isinstance(layer, _tfmot.QuantizeWrapper):
+            return type(layer.layer).from_config(layer.layer.get_config())
+        # The only other layer is the input's quantizer.
+        return keras.layers.Activation("linear", name=layer.name)
+
+    with _tfmot.quantize_scope():
+        float_model = keras.models.clone_model(qat_model, clone_function=unwrap)
+    values = variables.values_by_name(qat_model)
+    variables.assign(float_model, {name: values[name] for name in variables.by_name(float_model)})
+    return float_model
+
+
+def _extremes_function(model: keras.Model):
+    """Returns images -> float32 `[2, outputs]`, smallest and largest value of each output."""
+
+    @tf.function
+    def extremes(images):
+        outputs = model(images, training=False)
+        return tf.stack([[reduce(x) for x in outputs] for reduce in (tf.reduce_min, tf.reduce_max)])
+
+    return extremes

@@ -1,0 +1,1 @@
+"""Training of the flat, super and sub networks."""

@@ -1,0 +1,57 @@
+"""State of an unfinished training phase, as one file that is replaced whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from ss_tf import files
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """How far a phase has come: `step` batches of epoch number `epoch` are done."""
+
+    epoch: int
+    step: int
+
+
+def save(path: pathlib.Path, variables: Sequence[tf.Variable], position: Position) -> None:
+    """Writes the variables' values and the position, replacing an older checkpoint atomically.
+
+    Variables are stored by their place in the sequence: optimizer slots have no stable names.
+    """
+    tensors = {f"{index:05d}": variable.numpy() for index, variable in enumerate(variables)}
+    files.write_tensors(
+        path, tensors, metadata={"position": json.dumps(dataclasses.asdict(position))}
+    )
+
+
+def restore(path: pathlib.Path, variables: Sequence[tf.Variable]) -> Position:
+    """Assigns what `save` wrote, and returns the position.
+
+    Raises:
+      ValueError: if the file is damaged or belongs to another network; it names the file. The
+        variables are then unchanged.
+    """
+    try:
+        tensors, metadata = files.read_tensors(path)
+        position = Position(**json.loads(metadata["position"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"No checkpoint: {error} Delete {path} to train this phase anew."
+        ) from error
+    values = [tensors[name] for name in sorted(tensors)]
+    got = [value.shape for value in values]
+    if got != [tuple(variable.shape) for variable in variables]:
+        raise ValueError(
+            f"{path} holds {len(got)} tensors that do not fit the {len(variables)} expected: it "
+            "belongs to another network. Delete it to train this phase anew."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return position

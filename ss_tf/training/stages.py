@@ -1,0 +1,249 @@
+"""The stages of a run: flat, super and sub networks, each float first, then quantization-aware."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from ss_tf import files
+from ss_tf.config import RunConfig
+from ss_tf.data import catalog, input_pipeline
+from ss_tf.data.examples import Dataset
+from ss_tf.deltas import bank
+from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
+from ss_tf.models.resnet import build_resnet
+from ss_tf.training import metrics_log, plan
+from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, RunDir
+from ss_tf.training.trainer import Task, Trainer
+
+# Images from which activation ranges are first set: many times what their extremes need.
+_CALIBRATION_IMAGES = 1024
+
+
+def train(
+    config: RunConfig,
+    run: RunDir,
+    *,
+    stage: str,
+    superclasses: Sequence[str],
+    flagfile: str,
+) -> None:
+    """Trains what a stage consists of; networks that are finished already are left as they are.
+
+    Args:
+      config: the run's settings.
+      run: its folder, created if need be.
+      stage: "flat", "super", "sub" or "all".
+      superclasses: for "sub", names of superclasses, or ("all",).
+      flagfile: text kept as the run's flags.
+
+    Raises:
+      ValueError: if the data set or a name is wrong, if a sub network's base is not trained yet,
+        or if the folder belongs to other data. Nothing is trained then.
+    """
+    _set_up_randomness(seed=config.seed, deterministic=config.deterministic)
+    dataset = catalog.load(config.data)
+    names = plan.networks_of_stage(
+        config, dataset.superclass_map, stage=stage, superclasses=superclasses
+    )
+    _check_base(config, run, names)
+    run.open(dataset, flagfile=flagfile)
+    Stages(config, run, dataset).train(names)
+
+
+class Stages:
+    """The networks of one run in training; sub networks share one float and one QAT model."""
+
+    def __init__(self, config: RunConfig, run: RunDir, dataset: Dataset):
+        self._config, self._run, self._dataset = config, run, dataset
+        self._map = dataset.superclass_map
+        self._sub_float: Trainer | None = None
+        self._sub_qat: Trainer | None = None
+
+    def train(self, names: Sequence[str]) -> None:
+        """Trains the named networks in turn."""
+        for number, name in enumerate(names, start=1):
+            title = f"[{number}/{len(names)}] {name}"
+            if plan.superclass_of(name) is None:
+                self._train_whole(name, title)
+            else:
+                self._train_sub(name, title)
+
+    def _train_whole(self, name: str, title: str) -> None:
+        """Trains a flat network or the super network, and quantizes it if it is the base."""
+        self._copy_from_other_run(name)
+        is_base = name == self._config.base
+        if not self._run.float_file(name).is_file():
+            fit = self._config.super_fit if name == SUPER else self._config.flat_fit
+            trainer = Trainer(self._build(name), fit)
+            self._fit(trainer, name, phase="float", title=title)
+            self._save_float(trainer.model, name)
+        if is_base and not self._run.int8_file(name).is_file():
+            self._quantize_base(name, title)
+
+    def _quantize_base(self, name: str, title: str) -> None:
+        """Continues the base quantization-aware, and keeps its snapped int8 form."""
+        model = self._build(name)
+        tensors, _ = files.read_tensors(self._run.float_file(name))
+        variables.assign(model, tensors)
+        qat = quantization.quantize(model, freeze_kernel_ranges=False)
+        self._calibrate(qat, name)
+        trainer = Trainer(qat, self._config.base_qat_fit)
+        self._fit(trainer, name, phase="qat", title=title)
+        self._save_int8(qat, name)
+
+    def _train_sub(self, name: str, title: str) -> None:
+        """Trains a sub network, from the base if there is one, and writes its delta."""
+        base = None
+        if self._config.base:
+            base = integer_network.load(self._run.int8_file(self._config.base))
+        if not self._run.float_file(name).is_file():
+            self._train_sub_float(name, title, base)
+        if base is None:
+            return
+        if not self._run.int8_file(name).is_file():
+            self._train_sub_qat(name, title, base)
+        superclass = plan.superclass_of(name)
+        if superclass not in bank.names(self._run.bank_dir):
+            network = integer_network.load(self._run.int8_file(name))
+            bank.write_entry(self._run.bank_dir, superclass, base=base, sub=network)
+
+    def _train_sub_float(self, name, title, base):
+        """Trains the float form, in the model that all sub networks share."""
+        if self._sub_float is None:
+            self._sub_float = Trainer(self._build_sub(), self._config.sub_fit)
+        model = self._sub_float.model
+        variables.assign(model, self._initial_sub_weights(name, base))
+        self._fit(self._sub_float, name, phase="float", title=title)
+        self._save_float(model, name)
+
+    def _train_sub_qat(self, name, title, base):
+        """Continues on the base's int8 grid, and keeps the snapped int8 form."""
+        if self._sub_qat is None:
+            qat = quantization.quantize(self._build_sub(), freeze_kernel_ranges=True)
+            self._sub_qat = Trainer(qat, self._config.sub_qat_fit)
+        model = self._sub_qat.model
+        tensors, _ = files.read_tensors(self._run.float_file(name))
+        int8_grid.start_from(
+            model, base=base, weights=heads.resize(tensors, plan.widest_sub(self._map))
+        )
+        self._calibrate(model, name)
+        self._fit(self._sub_qat, name, phase="qat", title=title)
+        self._save_int8(model, name)
+
+    def _initial_sub_weights(self, name, base):
+        """Returns float weights of the common model's width for a sub network to start from.
+
+        From a flat base, the head starts as the base's rows for the superclass's labels; from a
+        super base, whose head answers another question, it starts at zero, which favours nobody.
+        """
+        model = self._sub_float.model
+        if base is None:
+            return variables.values_by_name(self._build_sub())
+        weights = int8_grid.float_weights(base)
+        if self._config.base == FLAT:
+            superclass = self._map.superclass_index(plan.superclass_of(name))
+            weights = heads.select(weights, list(self._map.labels_in(superclass)))
+        else:
+            weights = {**weights, **{n: np.zeros_like(weights[n]) for n in heads.HEAD_TENSORS}}
+        return heads.resize(weights, model.output_shape[-1])
+
+    def _fit(self, trainer: Trainer, name: str, *, phase: str, title: str) -> None:
+        """Runs one phase to its end; what is left of an earlier, killed try is continued."""
+        log = metrics_log.MetricsLog(self._run.network_dir(name), phase=phase)
+        trainer.fit(
+            Task(
+                title=f"{title} {phase}",
+                train=plan.examples_of(name, self._dataset.train, self._map),
+                minival=plan.examples_of(name, self._dataset.minival, self._map),
+                dataset=self._dataset,
+                num_classes=plan.num_classes(name, self._map),
+                image_size=self._config.data.image_size,
+                checkpoint_file=self._run.checkpoint_file(name, phase),
+                on_epoch=log.record,
+            )
+        )
+
+    def _save_float(self, model: keras.Model, name: str) -> None:
+        tensors = heads.resize(variables.values_by_name(model), plan.num_classes(name, self._map))
+        files.write_tensors(self._run.float_file(name), tensors, metadata={"network": name})
+        self._run.checkpoint_file(name, "float").unlink(missing_ok=True)
+
+    def _save_int8(self, qat_model: keras.Model, name: str) -> None:
+        int8_grid.snap(qat_model)
+        network = int8_grid.to_integer(qat_model, {"network": name})
+        network = heads.resize_network(network, plan.num_classes(name, self._map))
+        integer_network.save(network, self._run.int8_file(name))
+        self._run.checkpoint_file(name, "qat").unlink(missing_ok=True)
+
+    def _calibrate(self, qat_model: keras.Model, name: str) -> None:
+        """Sets the activation ranges from the first training images of a fixed shuffle."""
+        examples = plan.examples_of(name, self._dataset.train, self._map)
+        order = np.random.default_rng(self._config.seed).permutation(len(examples))
+        batches = input_pipeline.eval_batches(
+            examples.select(order[:_CALIBRATION_IMAGES]),
+            self._dataset,
+            image_size=self._config.data.image_size,
+            batch_size=self._config.base_qat_fit.batch_size,
+        )
+        quantization.calibrate(
+            qat_model,
+            (batch["image"] for batch in batches),
+            input_range=input_pipeline.normalised_range(self._dataset),
+        )
+
+    def _build(self, name: str, *, width: int | None = None) -> keras.Model:
+        """Builds a network's float model, with fresh weights that depend on the seed alone."""
+        config = self._config
+        shape = config.equal_compute_model if name == FLAT_EQUAL_COMPUTE else config.model
+        return build_resnet(
+            shape,
+            num_classes=width or plan.num_classes(name, self._map),
+            image_size=config.data.image_size,
+            channels=self._dataset.channels,
+            seed=config.seed,
+        )
+
+    def _build_sub(self) -> keras.Model:
+        """Builds the float model that all sub networks share."""
+        return self._build("sub", width=plan.widest_sub(self._map))
+
+    def _copy_from_other_run(self, name: str) -> None:
+        """Takes a finished network over from --networks_from."""
+        if self._config.networks_from is None or self._run.float_file(name).is_file():
+            return
+        source = RunDir(self._config.networks_from)
+        if not source.float_file(name).is_file():
+            raise ValueError(
+                f"{source.path} has no finished {name} network, expected "
+                f"{source.float_file(name)}. Train it there first, or leave --networks_from out."
+            )
+        copies = [metrics_log.FILE_NAME, source.int8_file(name).name, source.float_file(name).name]
+        for file_name in copies:
+            origin = source.network_dir(name) / file_name
+            if origin.is_file():
+                data = origin.read_bytes()
+                files.write_atomically(self._run.network_dir(name) / file_name, data)
+
+
+def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
+    """Seeds the process; `deterministic` also rules out kernels whose results vary."""
+    keras.utils.set_random_seed(seed)
+    # keras-cv asks for this generator, and may not seed it by the clock under determinism.
+    tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _check_base(config: RunConfig, run: RunDir, names: Sequence[str]) -> None:
+    """Raises ValueError if sub networks are asked for before the base they start from."""
+    needs_base = config.base and any(map(plan.superclass_of, names)) and config.base not in names
+    if needs_base and not run.int8_file(config.base).is_file():
+        raise ValueError(
+            f"Sub networks start from the {config.base} network, and {run.path} has none: "
+            f"{run.int8_file(config.base)} is missing. Run train.py --stage={config.base} first, "
+            "or --stage=all."
+        )

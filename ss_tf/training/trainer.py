@@ -1,0 +1,219 @@
+"""Trainer: fits networks of one shape, resumably, one compiled step for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import tensorflow as tf
+import tf_keras as keras
+import tqdm
+
+from ss_tf.config import FitConfig
+from ss_tf.data import input_pipeline
+from ss_tf.data.examples import Examples, ImageFormat
+from ss_tf.training import checkpoint, schedules
+
+# Added to logits of classes that a padded head does not have: their softmax is exactly 0.
+_NEVER = -1e9
+# A terminal is redrawn often; a log file gets a line every ten seconds.
+_REFRESH_SECONDS = 0.5 if sys.stderr.isatty() else 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """What one network learns.
+
+    Attributes:
+      title: shown with the progress, e.g. "[3/14] sub/latin float".
+      train, minival: examples whose labels are the classes `0..num_classes-1`.
+      dataset: the format of the images.
+      num_classes: classes in use, at most the width of the network's head.
+      image_size: pixels.
+      checkpoint_file: where the unfinished phase is kept.
+      on_epoch: called with (epoch, values) after each epoch.
+    """
+
+    title: str
+    train: Examples
+    minival: Examples
+    dataset: ImageFormat
+    num_classes: int
+    image_size: int
+    checkpoint_file: pathlib.Path
+    on_epoch: Callable[[int, Mapping[str, float]], None]
+
+
+class Trainer:
+    """A network with its optimizer and compiled steps.
+
+    The ten sub networks of a run differ in weights and in how many columns of a common head they
+    use. Training them through one Trainer compiles the step once, which takes longer than a whole
+    epoch of a small sub network.
+    """
+
+    def __init__(self, model: keras.Model, config: FitConfig):
+        """Takes a network (shared, not copied; float or quantization-aware) and the optimizer."""
+        self.model = model
+        self._config = config
+        self._num_classes = tf.Variable(model.output_shape[-1], trainable=False)
+        self._loss_sum = tf.Variable(0.0, trainable=False)
+        self._correct = tf.Variable(0.0, trainable=False)
+        self._optimizer = keras.optimizers.SGD(
+            learning_rate=0.0, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+        self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        self._optimizer.build(model.trainable_variables)
+        self._train_step = tf.function(self._take_train_step)
+        self._eval_step = tf.function(self._take_eval_step)
+
+    def fit(self, task: Task) -> None:
+        """Trains the network from its present weights, or from the task's checkpoint if any.
+
+        Raises:
+          ValueError: if the checkpoint is damaged, or the loss stops being finite.
+        """
+        for variable in self._optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        position = checkpoint.Position(epoch=0, step=0)
+        if task.checkpoint_file.is_file():
+            position = checkpoint.restore(task.checkpoint_file, self._state())
+        self._num_classes.assign(task.num_classes)
+        steps = input_pipeline.steps_per_epoch(len(task.train), self._config.batch_size)
+        done = (position.epoch * steps + position.step) * self._config.batch_size
+        with tqdm.tqdm(
+            desc=task.title,
+            total=self._config.epochs * steps * self._config.batch_size,
+            initial=done,
+            unit=" images",
+            mininterval=_REFRESH_SECONDS,
+            dynamic_ncols=True,
+        ) as bar:
+            saver = _Saver(task.checkpoint_file, self._state(), self._config.checkpoint_minutes)
+            for epoch in range(position.epoch, self._config.epochs):
+                start_step = position.step if epoch == position.epoch else 0
+                self._run_epoch(task, epoch, start_step=start_step, bar=bar, saver=saver)
+
+    def top1(self, examples: Examples, task: Task) -> float:
+        """Returns the share of examples decided rightly, NaN if there are none."""
+        if not len(examples):
+            return math.nan
+        self._correct.assign(0.0)
+        for batch in input_pipeline.eval_batches(
+            examples,
+            task.dataset,
+            image_size=task.image_size,
+            batch_size=self._config.batch_size,
+        ):
+            self._eval_step(batch["image"], batch["label"], batch["mask"])
+        return float(self._correct) / len(examples)
+
+    def _run_epoch(self, task, epoch, *, start_step, bar, saver):
+        """Trains from batch `start_step` of an epoch to its end, and records the epoch."""
+        config = self._config
+        steps = input_pipeline.steps_per_epoch(len(task.train), config.batch_size)
+        batches = input_pipeline.train_batches(
+            task.train,
+            task.dataset,
+            image_size=task.image_size,
+            batch_size=config.batch_size,
+            augment=config.augment,
+            seed=config.seed,
+            epoch=epoch,
+            start_step=start_step,
+        )
+        self._loss_sum.assign(0.0)
+        self._correct.assign(0.0)
+        began = time.monotonic()
+        for step, (images, labels) in enumerate(batches, start=start_step):
+            rate = schedules.warmup_cosine(
+                epoch * steps + step,
+                peak=config.learning_rate,
+                warmup_steps=config.warmup_epochs * steps,
+                total_steps=config.epochs * steps,
+            )
+            self._optimizer.learning_rate.assign(rate)
+            self._train_step(images, labels)
+            if bar.update(config.batch_size) or step == steps - 1:
+                self._show(bar, task, epoch=epoch, batches=step + 1 - start_step)
+            saver.maybe_save(checkpoint.Position(epoch, step + 1))
+        self._finish_epoch(
+            task, epoch, seconds=time.monotonic() - began, batches=steps - start_step
+        )
+
+    def _finish_epoch(self, task, epoch, *, seconds, batches):
+        """Measures the minival accuracy and hands the epoch's record on."""
+        images = max(batches, 1) * self._config.batch_size
+        values = {
+            "loss": float(self._loss_sum) / max(batches, 1),
+            "train_top1": float(self._correct) / images,
+            "images": (epoch + 1) * len(task.train),
+            "seconds": seconds,
+        }
+        values["minival_top1"] = self.top1(task.minival, task)
+        task.on_epoch(epoch, values)
+
+    def _show(self, bar, task, *, epoch, batches):
+        """Updates the progress line.
+
+        Raises:
+          ValueError: if the loss stopped being finite.
+        """
+        loss = float(self._loss_sum) / batches
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"{task.title}: the loss is {loss} in epoch {epoch + 1}, expected a finite number. "
+                f"Lower the learning rate ({self._config.learning_rate} at its peak)."
+            )
+        top1 = float(self._correct) / (batches * self._config.batch_size)
+        bar.set_postfix_str(
+            f"epoch {epoch + 1}/{self._config.epochs}, loss {loss:.3f}, top-1 {100 * top1:.1f} %",
+            refresh=False,
+        )
+
+    def _state(self) -> list[tf.Variable]:
+        """Returns everything that a resumed phase needs."""
+        return [*self.model.variables, *self._optimizer.variables]
+
+    def _in_use(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the logits with unused classes ruled out, and which classes are used."""
+        used = tf.range(tf.shape(logits)[-1]) < self._num_classes
+        return tf.where(used, logits, _NEVER), used
+
+    def _take_train_step(self, images, labels):
+        """Takes one step of SGD on the smoothed cross entropy."""
+        smoothing = self._config.label_smoothing
+        with tf.GradientTape() as tape:
+            logits, used = self._in_use(self.model(images, training=True))
+            share = smoothing * tf.cast(used, tf.float32) / tf.cast(self._num_classes, tf.float32)
+            targets = (1 - smoothing) * tf.one_hot(labels, logits.shape[-1]) + share
+            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            loss = tf.reduce_mean(losses)
+        variables = self.model.trainable_variables
+        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        right = tf.equal(tf.argmax(logits, axis=-1), labels)
+        self._loss_sum.assign_add(loss)
+        self._correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32)))
+
+    def _take_eval_step(self, images, labels, mask):
+        """Counts the right decisions among the unmasked images."""
+        logits, _ = self._in_use(self.model(images, training=False))
+        right = tf.equal(tf.argmax(logits, axis=-1), labels)
+        self._correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32) * mask))
+
+
+class _Saver:
+    """Writes a checkpoint when the last one is old enough."""
+
+    def __init__(self, path: pathlib.Path, variables: list[tf.Variable], minutes: float):
+        self._path, self._variables, self._minutes = path, variables, minutes
+        self._saved_at = time.monotonic()
+
+    def maybe_save(self, position: checkpoint.Position) -> None:
+        if time.monotonic() - self._saved_at >= 60 * self._minutes:
+            checkpoint.save(self._path, self._variables, position)
+            self._saved_at = time.monotonic()

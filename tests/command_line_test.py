@@ -1,0 +1,47 @@
+import subprocess
+import sys
+
+import pytest
+
+_SCRIPT = """
+from ss_tf import command_line
+def main(argv):
+    {body}
+command_line.run(main)
+"""
+
+
+def _run(tmp_path, body, *arguments):
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT.format(body=body))
+    return subprocess.run(
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_value_error_is_one_line_and_exit_code_1(tmp_path):
+    result = _run(tmp_path, "raise ValueError('width is 0, expected 1')")
+    assert result.returncode == 1
+    assert result.stderr == "script.py: error: width is 0, expected 1\n"
+
+
+def test_verbosity_shows_where_it_came_from(tmp_path):
+    result = _run(tmp_path, "raise ValueError('x')", "--verbosity=1")
+    assert "Traceback" in result.stderr
+
+
+def test_other_errors_keep_their_traceback(tmp_path):
+    result = _run(tmp_path, "raise KeyError('bug')")
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+
+
+def test_an_interrupt_says_how_to_go_on(tmp_path):
+    result = _run(tmp_path, "raise KeyboardInterrupt")
+    assert result.returncode == 130
+    assert "The same command continues" in result.stderr
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_exit_code_is_mains(tmp_path, code):
+    assert _run(tmp_path, f"return {code}").returncode == code

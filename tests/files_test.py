@@ -1,0 +1,93 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from ss_tf import files
+
+_TENSORS = {
+    "scalar": np.array(2.5, np.float32),
+    "empty": np.zeros((0, 3), np.int8),
+    "matrix": np.arange(6, dtype=np.int8).reshape(2, 3),
+}
+
+
+def test_tensors_come_back_with_values_dtypes_shapes_and_metadata(tmp_path):
+    path = tmp_path / "new" / "x.safetensors"
+    files.write_tensors(path, _TENSORS, metadata={"name": "é"})
+    tensors, metadata = files.read_tensors(path)
+    assert metadata == {"name": "é"}
+    assert set(tensors) == set(_TENSORS)
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(tensor, _TENSORS[name], strict=True)
+
+
+@pytest.mark.parametrize("view", [np.transpose, lambda x: x[:, ::2], lambda x: x[::-1]])
+def test_views_of_arrays_come_back_as_they_look(tmp_path, view):
+    array = view(np.arange(24, dtype=np.float32).reshape(4, 6))
+    files.write_tensors(tmp_path / "x", {"array": array}, metadata={})
+    np.testing.assert_array_equal(files.read_tensors(tmp_path / "x")[0]["array"], array)
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    metadata = {str(i): "text" for i in range(8)}
+    for path, reverse in [(tmp_path / "a", False), (tmp_path / "b", True)]:
+        files.write_tensors(
+            path,
+            dict(sorted(_TENSORS.items(), reverse=reverse)),
+            metadata=dict(sorted(metadata.items(), reverse=reverse)),
+        )
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_cut_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "x.safetensors"
+    files.write_tensors(path, _TENSORS, metadata={})
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"x\.safetensors is not a whole \.safetensors file"):
+            files.read_tensors(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_a_file_of_another_program_is_refused_by_name(tmp_path, metadata):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(safetensors.numpy.save(_TENSORS, metadata))
+    with pytest.raises(ValueError, match=r"x\.safetensors has the metadata .*another program"):
+        files.read_tensors(path)
+
+
+def test_damaged_metadata_is_refused_by_name(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(safetensors.numpy.save(_TENSORS, {"ss_tf": "{cut"}))
+    with pytest.raises(ValueError, match=r"x\.safetensors is damaged: its metadata is not JSON"):
+        files.read_tensors(path)
+
+
+def test_a_missing_file_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        files.read_tensors(tmp_path / "nowhere")
+
+
+def test_an_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    files.write_atomically(path, b"old")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_write_replaces_the_old_content_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "x.json"
+    for content in ({"a": 1}, {"b": 2}):
+        files.write_atomically(path, json.dumps(content).encode())
+    assert json.loads(path.read_text()) == {"b": 2}
+    assert list(tmp_path.iterdir()) == [path]

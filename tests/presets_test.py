@@ -1,0 +1,31 @@
+import pathlib
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from ss_tf import flag_defs
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_PRESETS = sorted(path.relative_to(_ROOT) for path in (_ROOT / "flags").glob("*.flags"))
+
+
+@pytest.mark.parametrize("preset", _PRESETS, ids=str)
+def test_preset_parses(preset, monkeypatch):
+    """A misspelt flag, a wrong value or a trailing comment fails here."""
+    monkeypatch.chdir(_ROOT)
+    with flagsaver.flagsaver():
+        flags.FLAGS(["train.py", f"--flagfile={preset}", "--data_dir=photos"])
+        config = flag_defs.run_config()
+    assert config.flat_fit.epochs > 0
+    assert config.equal_compute_model is not None
+
+
+@pytest.mark.parametrize("preset", _PRESETS, ids=str)
+def test_preset_says_how_it_is_run_and_is_listed(preset):
+    text = (_ROOT / preset).read_text()
+    assert text.startswith(f"# {preset.name}: ")
+    assert (
+        f"--flagfile={preset}" in text or f"flags/{preset.name}" in (_ROOT / "Makefile").read_text()
+    )
+    assert f"`{preset.name}`" in (_ROOT / "flags" / "README.md").read_text()

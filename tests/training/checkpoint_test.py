@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ss_tf.training import checkpoint
+from ss_tf.training.checkpoint import Position
+
+
+def _variables(value):
+    return [
+        tf.Variable(np.full((2, 3), value, np.float32)),
+        tf.Variable(int(value), dtype=tf.int64),
+    ]
+
+
+def test_restored_state_equals_the_saved_one(tmp_path):
+    path = tmp_path / "new folder" / "float_checkpoint.safetensors"
+    checkpoint.save(path, _variables(3), Position(epoch=2, step=17))
+    variables = _variables(0)
+    assert checkpoint.restore(path, variables) == Position(epoch=2, step=17)
+    for restored, saved in zip(variables, _variables(3), strict=True):
+        np.testing.assert_array_equal(restored.numpy(), saved.numpy())
+
+
+def test_a_write_that_is_cut_short_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, _variables(1), Position(0, 1))
+
+    def lose_power(*_):
+        raise OSError("power lost")
+
+    monkeypatch.setattr("os.replace", lose_power)
+    with pytest.raises(OSError, match="power lost"):
+        checkpoint.save(path, _variables(2), Position(0, 2))
+    variables = _variables(0)
+    assert checkpoint.restore(path, variables) == Position(0, 1)
+    np.testing.assert_array_equal(variables[0].numpy(), 1)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100])
+def test_truncated_file_is_refused_and_changes_nothing(tmp_path, keep):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, _variables(1), Position(0, 1))
+    path.write_bytes(path.read_bytes()[:keep])
+    variables = _variables(7)
+    with pytest.raises(ValueError, match=r"Delete .*checkpoint.safetensors to train this phase"):
+        checkpoint.restore(path, variables)
+    np.testing.assert_array_equal(variables[0].numpy(), 7)
+
+
+def test_checkpoint_of_another_network_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, _variables(1), Position(0, 1))
+    with pytest.raises(ValueError, match=r"holds 2 tensors that do not fit the 1 expected"):
+        checkpoint.restore(path, _variables(1)[:1])

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from ss_tf.models import variables
+from ss_tf.models.resnet import build_resnet
+from ss_tf.training import checkpoint, plan
+from ss_tf.training.trainer import Task, Trainer
+
+
+def _model(run_config, *, num_classes=6):
+    return build_resnet(
+        run_config().model, num_classes=num_classes, image_size=16, channels=1, seed=3
+    )
+
+
+def _task(dataset, directory, *, network="flat", records=None):
+    labels = dataset.superclass_map
+    return Task(
+        title=network,
+        train=plan.examples_of(network, dataset.train, labels),
+        minival=plan.examples_of(network, dataset.minival, labels),
+        dataset=dataset,
+        num_classes=plan.num_classes(network, labels),
+        image_size=16,
+        checkpoint_file=directory / "checkpoint.safetensors",
+        on_epoch=lambda epoch, values: (
+            records.append((epoch, values)) if records is not None else 0
+        ),
+    )
+
+
+@pytest.mark.slow
+def test_training_learns_and_records_each_epoch(stripes, run_config, fit_config, tmp_path):
+    records = []
+    trainer = Trainer(_model(run_config), fit_config(epochs=3))
+    before = trainer.top1(stripes.minival, _task(stripes, tmp_path))
+    trainer.fit(_task(stripes, tmp_path, records=records))
+    assert [epoch for epoch, _ in records] == [0, 1, 2]
+    assert [values["images"] for _, values in records] == [96, 192, 288]
+    assert records[-1][1]["loss"] < records[0][1]["loss"]
+    assert records[-1][1]["minival_top1"] > before
+
+
+@pytest.mark.slow
+def test_a_stopped_phase_ends_like_an_uninterrupted_one(stripes, run_config, fit_config, tmp_path):
+    fit = fit_config(epochs=2, checkpoint_minutes=0.0, augment=("translate",))
+    whole = Trainer(_model(run_config), fit)
+    whole.fit(_task(stripes, tmp_path / "whole"))
+
+    stopped = Trainer(_model(run_config), fit)
+    steps = iter(range(17))  # 12 steps an epoch: stops in the second.
+    take_step = stopped._train_step
+
+    def step_or_die(images, labels):
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        take_step(images, labels)
+
+    stopped._train_step = step_or_die
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(_task(stripes, tmp_path))
+    resumed = Trainer(_model(run_config), fit)
+    records = []
+    resumed.fit(_task(stripes, tmp_path, records=records))
+
+    assert [epoch for epoch, _ in records] == [1]
+    expected = variables.values_by_name(whole.model)
+    for name, value in variables.values_by_name(resumed.model).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.slow
+def test_padded_head_trains_as_a_narrow_one_does(stripes, run_config, fit_config, tmp_path):
+    """Classes that are not in use change neither the loss nor any gradient."""
+    task = _task(stripes, tmp_path, network="sub/c")
+    losses = []
+    for width in (2, 5):
+        keras.utils.set_random_seed(0)
+        model = _model(run_config, num_classes=width)
+        head = model.get_layer("fc")
+        head.kernel.assign(tf.zeros_like(head.kernel))
+        records = []
+        Trainer(model, fit_config(epochs=2)).fit(
+            _task(stripes, tmp_path, network="sub/c", records=records)
+        )
+        losses.append([values["loss"] for _, values in records])
+        np.testing.assert_array_equal(head.kernel[:, 2:], 0)
+    assert task.num_classes == 2
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_weight_decay_spares_batch_norm_and_biases(stripes, run_config, fit_config, tmp_path):
+    model = _model(run_config)
+    before = variables.values_by_name(model)
+    fit = fit_config(learning_rate=1e-6, weight_decay=1e5, momentum=0.0, label_smoothing=0.0)
+    Trainer(model, fit).fit(_task(stripes, tmp_path))
+    after = variables.values_by_name(model)
+    # Decay takes lr * decay = 10 % of a kernel at the first of 12 steps; gradients move 1e-6.
+    assert np.abs(after["conv1/kernel"]).sum() < 0.7 * np.abs(before["conv1/kernel"]).sum()
+    for name in ("bn1/gamma", "bn1/beta", "fc/bias"):
+        np.testing.assert_allclose(after[name], before[name], atol=1e-3, err_msg=name)
+
+
+def test_top1_counts_each_example_once(stripes, run_config, fit_config, tmp_path):
+    model = _model(run_config)
+    head = model.get_layer("fc")
+    head.kernel.assign(tf.zeros_like(head.kernel))
+    head.bias.assign([0, 0, 9, 0, 0, 0])  # Always answers label 2: one in six.
+    trainer = Trainer(model, fit_config(batch_size=7))
+    assert trainer.top1(stripes.minival, _task(stripes, tmp_path)) == pytest.approx(1 / 6)
+    nothing = stripes.minival.select(np.array([], np.int64))
+    assert np.isnan(trainer.top1(nothing, _task(stripes, tmp_path)))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(stripes, run_config, fit_config, tmp_path):
+    model = _model(run_config)
+    model.get_layer("fc").bias.assign(np.full(6, np.nan, np.float32))
+    with pytest.raises(ValueError, match=r"flat: the loss is nan in epoch 1.*Lower the learning"):
+        Trainer(model, fit_config()).fit(_task(stripes, tmp_path))
+
+
+def test_a_damaged_checkpoint_is_named(stripes, run_config, fit_config, tmp_path):
+    task = _task(stripes, tmp_path)
+    trainer = Trainer(_model(run_config), fit_config())
+    checkpoint.save(task.checkpoint_file, [tf.Variable(1.0)], checkpoint.Position(0, 1))
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.safetensors holds 1 tensors that do not fit"
+    ):
+        trainer.fit(task)
