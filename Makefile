@@ -15,7 +15,7 @@ test: $(VENV)/installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
 
 # `installed` marks a finished installation; a changed setup.cfg makes it stale.
 $(VENV)/installed: setup.cfg pyproject.toml

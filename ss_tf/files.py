@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import unicodedata
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,17 +13,42 @@ import safetensors
 import safetensors.numpy
 
 _METADATA_KEY = "ss_tf"
+# A file name has at most 255 bytes, and some go to the suffix and to a temporary name.
+_LONGEST_NAME_BYTES = 200
+
+
+def check_name(name: str, *, subject: str) -> None:
+    """Checks that a name from outside can name a file, inside the folder meant for it.
+
+    Raises:
+      ValueError: if it cannot; it names `subject` and the name.
+    """
+    odd = [c for c in name if c in "/\\" or unicodedata.category(c) in ("Cc", "Cs")]
+    if odd or not name or name.startswith("."):
+        raise ValueError(
+            f"{subject} {name!r} cannot name a file, expected no dot in front and no slash, "
+            "backslash or control character."
+        )
+    name_bytes = len(name.encode())
+    if name_bytes > _LONGEST_NAME_BYTES:
+        raise ValueError(
+            f"{subject} {name!r} takes {name_bytes} bytes in UTF-8, "
+            f"expected at most {_LONGEST_NAME_BYTES}."
+        )
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
     """Writes a file so that a reader, at any moment, sees the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_tensors(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import pathlib
 
 from absl import flags
 
-from ss_tf import config
-from ss_tf.training import run_dir as run_dir_lib
+from ss_tf import config, flagfiles
+from ss_tf.training.run_dir import RunDir
 
 # Flags of a single call; all others are kept with the run.
 _OF_ONE_CALL = ("stage", "superclass", "run_dir")
@@ -257,8 +256,7 @@ def _are_augmentations(values: list[str]) -> bool:
 
 def run_flagfile() -> str:
     """Returns the present values of a run's flags as the text of a flagfile."""
-    lines = [flags.FLAGS[name].serialize() for name in _run_flag_names()]
-    return "".join(line + "\n" for line in lines if line)
+    return flagfiles.write(flags.FLAGS, _run_flag_names())
 
 
 def adopt_run_flags(flagfile: pathlib.Path) -> None:
@@ -272,15 +270,16 @@ def adopt_run_flags(flagfile: pathlib.Path) -> None:
     """
     if not flagfile.is_file():
         return
-    stored = _read_flagfile(flagfile)
-    for name in _run_flag_names():
+    stored = flagfiles.read(flagfile, like=flags.FLAGS)
+    names = _run_flag_names()
+    for name in flagfiles.differences(flags.FLAGS, stored, names):
         given, kept = flags.FLAGS[name], stored[name]
         if not given.present:
             given.value = kept.value
-        elif given.value != kept.value and name not in _FREE_TO_CHANGE:
+        elif name not in _FREE_TO_CHANGE:
             raise ValueError(
-                f"{flagfile.parent} was trained with {_shown(kept)}, got {_shown(given)}. "
-                f"Give another --run_dir, or leave --{name} out."
+                f"{flagfile.parent} was trained with {flagfiles.shown(kept)}, got "
+                f"{flagfiles.shown(given)}. Give another --run_dir, or leave --{name} out."
             )
 
 
@@ -290,38 +289,23 @@ def check_networks_from() -> None:
     Raises:
       ValueError: naming the first flag that differs.
     """
-    if not _NETWORKS_FROM.value:
+    other = _NETWORKS_FROM.value
+    if not other:
         return
-    flagfile = run_dir_lib.RunDir(pathlib.Path(_NETWORKS_FROM.value)).flags_file
+    flagfile = RunDir(pathlib.Path(other)).flags_file
     if not flagfile.is_file():
-        raise ValueError(f"--networks_from={_NETWORKS_FROM.value} is not a run: no {flagfile}.")
-    stored = _read_flagfile(flagfile)
+        raise ValueError(f"--networks_from={other} is not a run: {flagfile} is missing.")
+    stored = flagfiles.read(flagfile, like=flags.FLAGS)
     free = (*_FREE_TO_CHANGE, *_OF_SUB_NETWORKS, _NETWORKS_FROM.name)
-    for name in _run_flag_names():
-        here, there = flags.FLAGS[name], stored[name]
-        if here.value != there.value and name not in free:
+    for name in flagfiles.differences(flags.FLAGS, stored, _run_flag_names()):
+        if name not in free:
             raise ValueError(
-                f"--networks_from={_NETWORKS_FROM.value} was trained with "
-                f"{_shown(there)}, this run has {_shown(here)}. They must agree."
+                f"--networks_from={other} was trained with {flagfiles.shown(stored[name])}, "
+                f"this run has {flagfiles.shown(flags.FLAGS[name])}. They must agree."
             )
-
-
-def _shown(flag: flags.Flag) -> str:
-    """Returns a flag as one would type it."""
-    return flag.serialize() or f"no --{flag.name}"
 
 
 def _run_flag_names() -> list[str]:
     """Returns the flags kept with a run: all of this module but those of a single call."""
     own = flags.FLAGS.get_flags_for_module(__name__)
     return [flag.name for flag in own if flag.name not in _OF_ONE_CALL]
-
-
-def _read_flagfile(path: pathlib.Path) -> flags.FlagValues:
-    """Parses a flagfile apart from the command line's values."""
-    values = copy.deepcopy(flags.FLAGS)
-    values.unparse_flags()
-    for name in values:
-        values[name].unparse()
-    values(["", f"--flagfile={path}"])
-    return values

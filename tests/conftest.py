@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ss_tf import config
-from ss_tf.data import catalog, examples
+from ss_tf.data import examples
 from ss_tf.hierarchy import superclass_map
 
 
@@ -73,6 +73,8 @@ def stripes():
     Superclasses a (three subclasses), b (one) and c (two); 16x16 grayscale noise, with a bright
     stripe whose place is the label.
     """
+    from ss_tf.data import catalog  # Here, so that tests without it need not wait for TensorFlow.
+
     labels_map = superclass_map.SuperclassMap.from_groups(
         {"a": ["a/0", "a/1", "a/2"], "b": ["b/0"], "c": ["c/0", "c/1"]}
     )

@@ -91,3 +91,25 @@ def test_write_replaces_the_old_content_and_leaves_nothing_else(tmp_path):
         files.write_atomically(path, json.dumps(content).encode())
     assert json.loads(path.read_text()) == {"b": 2}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "a\\b", "a\nb", "\udcff"])
+def test_names_that_cannot_be_files_are_refused(name):
+    with pytest.raises(ValueError, match=r"Superclass .* cannot name a file"):
+        files.check_name(name, subject="Superclass")
+
+
+def test_names_are_bounded_in_bytes():
+    files.check_name("ไ" * 66, subject="Superclass")  # 198 bytes.
+    with pytest.raises(ValueError, match="takes 201 bytes in UTF-8, expected at most 200"):
+        files.check_name("ไ" * 67, subject="Superclass")
+
+
+def test_a_failed_write_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def fill_disk(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fill_disk)
+    with pytest.raises(OSError, match="disk full"):
+        files.write_atomically(tmp_path / "a", b"x")
+    assert not list(tmp_path.iterdir())

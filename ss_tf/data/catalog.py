@@ -24,7 +24,9 @@ _ENTRIES = {
         ImageFormat(channels=1, mean=(0.5,), std=(0.5,), crop_fraction=1.0),
         functools.partial(
             tfds_reader.load,
-            source=tfds_reader.Source(superclass="superclass", key="key", validation="validation"),
+            source=tfds_reader.Source(
+                superclass="superclass", key="file_name", validation="validation"
+            ),
         ),
     ),
     "cifar100": _Entry(

@@ -26,6 +26,8 @@ def load(config: config_lib.DataConfig, image_format: ImageFormat) -> Dataset:
     A tree without `train/` and `validation/` is split by the hash of each file's relative path:
     of every subclass a fifth, and at least one image, goes to validation; a single image is
     trained on. A label's name is "superclass/subclass", labels are in the order of these names.
+    A file whose extension is not an image's counts as unreadable, so that nothing is left out
+    unseen.
 
     Raises:
       ValueError: if there is no two-level tree with two superclasses; if a subclass has no
@@ -44,11 +46,7 @@ def load(config: config_lib.DataConfig, image_format: ImageFormat) -> Dataset:
     reasons = _unreadable(listed, image_format, image_size=config.image_size)
     if reasons and not config.skip_unreadable:
         raise ValueError(_refusal(reasons))
-    readable = {
-        split: examples.select(~np.isin(examples.images, list(reasons)))
-        for split, examples in listed.items()
-    }
-    train, validation = _divide(readable)
+    train, validation = _divide(_without(listed, list(reasons)))
     _check_not_empty(train, validation, superclass_map=superclass_map, root=root)
     held_out = splits.hold_out(
         train.keys, train.labels, fraction=config.minival_fraction, at_least=0
@@ -138,11 +136,19 @@ def _refusal(reasons: dict[str, str]) -> str:
     )
 
 
-def _divide(readable: dict[str, Examples]) -> tuple[Examples, Examples]:
+def _without(listed: dict[str, Examples], paths: list[str]) -> dict[str, Examples]:
+    """Leaves the images at `paths` out of every split."""
+    return {
+        split: examples.select(~np.isin(examples.images, paths))
+        for split, examples in listed.items()
+    }
+
+
+def _divide(listed: dict[str, Examples]) -> tuple[Examples, Examples]:
     """Returns (train, validation), splitting a tree that is not divided on top."""
-    if folder_tree.UNDIVIDED not in readable:
-        return readable[folder_tree.TRAIN], readable[folder_tree.VALIDATION]
-    everything = readable[folder_tree.UNDIVIDED]
+    if folder_tree.UNDIVIDED not in listed:
+        return listed[folder_tree.TRAIN], listed[folder_tree.VALIDATION]
+    everything = listed[folder_tree.UNDIVIDED]
     chosen = splits.hold_out(
         everything.keys, everything.labels, fraction=VALIDATION_FRACTION, at_least=1
     )

@@ -159,5 +159,7 @@ def _in_parallel(batches: tf.data.Dataset, function: Callable) -> tf.data.Datase
     """Maps batches ahead of their use, in order."""
     options = tf.data.Options()
     options.deterministic = True
+    # AutoGraph would take seconds to look through keras-cv, and find nothing to convert.
+    function = tf.autograph.experimental.do_not_convert(function)
     mapped = batches.map(function, tf.data.AUTOTUNE)
     return mapped.prefetch(tf.data.AUTOTUNE).with_options(options)

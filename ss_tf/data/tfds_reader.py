@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
+# Registers this project's own builders.
+import tfds_superclass  # noqa: F401
 from ss_tf.config import DataConfig
 from ss_tf.data import splits
 from ss_tf.data.examples import Dataset, Examples, ImageFormat
@@ -37,9 +39,6 @@ def load(config: DataConfig, image_format: ImageFormat, *, source: Source) -> Da
     Raises:
       ValueError: if the superclasses do not partition the labels.
     """
-    # Registers this project's own builders.
-    import tfds_superclass  # noqa: F401
-
     builder = tfds.builder(config.name, data_dir=config.data_dir)
     builder.download_and_prepare()
     fit, fit_superclasses = _read(builder, "train", source)

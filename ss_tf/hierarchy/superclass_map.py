@@ -8,6 +8,8 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
+from ss_tf import files
+
 
 @dataclasses.dataclass(frozen=True)
 class SuperclassMap:
@@ -16,7 +18,7 @@ class SuperclassMap:
     Subclass indices count the labels of one superclass in ascending order of label.
 
     Attributes:
-      superclass_names: one unique name per superclass.
+      superclass_names: one unique name per superclass; sub networks are stored under it.
       label_names: one unique name per label.
       superclass_of_label: for each label, the index of its superclass.
     """
@@ -28,6 +30,8 @@ class SuperclassMap:
     def __post_init__(self):
         _check_unique("superclass", self.superclass_names)
         _check_unique("label", self.label_names)
+        for name in self.superclass_names:
+            files.check_name(name, subject="Superclass")
         if len(self.superclass_of_label) != len(self.label_names):
             raise ValueError(
                 f"superclass_of_label has {len(self.superclass_of_label)} entries, "
@@ -86,12 +90,11 @@ class SuperclassMap:
             return self.superclass_names.index(name)
         close = difflib.get_close_matches(name, self.superclass_names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"Unknown superclass {name!r}, expected one of {', '.join(self.superclass_names)}.{hint}"
-        )
+        known = ", ".join(self.superclass_names)
+        raise ValueError(f"Unknown superclass {name!r}, expected one of {known}.{hint}")
 
     def to_json(self) -> str:
-        """Returns the map as JSON text: superclass name -> names of its labels, plus label order."""
+        """Returns the map as JSON text, one entry per attribute."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1)
 
     @classmethod

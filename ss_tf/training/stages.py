@@ -154,6 +154,14 @@ class Stages:
     def _fit(self, trainer: Trainer, name: str, *, phase: str, title: str) -> None:
         """Runs one phase to its end; what is left of an earlier, killed try is continued."""
         log = metrics_log.MetricsLog(self._run.network_dir(name), phase=phase)
+
+        def record(epoch, values):
+            if phase == "qat":
+                # Weights beyond their range have no gradient: a share that grows says that the
+                # learning rate is too high for the base's grid.
+                values = {**values, "clipped_share": int8_grid.clipped_share(trainer.model)}
+            log.record(epoch, values)
+
         trainer.fit(
             Task(
                 title=f"{title} {phase}",
@@ -163,7 +171,7 @@ class Stages:
                 num_classes=plan.num_classes(name, self._map),
                 image_size=self._config.data.image_size,
                 checkpoint_file=self._run.checkpoint_file(name, phase),
-                on_epoch=log.record,
+                on_epoch=record,
             )
         )
 
@@ -183,6 +191,7 @@ class Stages:
         """Sets the activation ranges from the first training images of a fixed shuffle."""
         examples = plan.examples_of(name, self._dataset.train, self._map)
         order = np.random.default_rng(self._config.seed).permutation(len(examples))
+        # The last batch's padding repeats a real image, so it widens no range.
         batches = input_pipeline.eval_batches(
             examples.select(order[:_CALIBRATION_IMAGES]),
             self._dataset,

@@ -1,0 +1,1 @@
+"""Exact differences between networks, and their compressed form on disk."""

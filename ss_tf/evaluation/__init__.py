@@ -1,0 +1,1 @@
+"""Accuracy, sizes and the report."""

@@ -1,0 +1,160 @@
+"""The accuracy part of results.json, from one decision per example and system."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from ss_tf.evaluation import metrics, verdict
+from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.hierarchy.superclass_map import SuperclassMap
+
+# Ways to decide a label. What each one is: docstring of Decisions.
+SYSTEMS = (
+    "flat",
+    "flat_int8",
+    "flat_equal_compute",
+    "oracle",
+    "oracle_vanilla",
+    "vanilla",
+    "hard",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decisions:
+    """What each system decided about the same `n` examples.
+
+    Attributes:
+      true: int64 `[n]`, true labels.
+      stage1: "int8" and "float" -> int64 `[n]` superclasses decided by the base network in that
+        form; only the forms that exist.
+      labels: system -> int64 `[n]` labels; only the systems that ran. "flat" and
+        "flat_equal_compute" are float networks, "flat_int8" is the flat network as int8 base.
+        "vanilla" is two-stage with float networks; "hard" is two-stage with the int8 base and
+        sub networks restored from the bank. "oracle" and "oracle_vanilla" are the sub networks of
+        "hard" and "vanilla", chosen by the true superclass.
+    """
+
+    true: np.ndarray
+    stage1: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+
+    def __post_init__(self):
+        for name in self.labels:
+            if name not in SYSTEMS:
+                raise ValueError(f"Unknown system {name!r}, expected one of {', '.join(SYSTEMS)}.")
+        for name in self.stage1:
+            if name not in ("int8", "float"):
+                raise ValueError(f"Unknown form {name!r} of stage 1, expected int8 or float.")
+
+
+def summarize(decisions: Decisions, superclass_map: SuperclassMap) -> dict[str, object]:
+    """Computes every accuracy of results.json.
+
+    Returns:
+      The entries `num_examples`, `top1`, `super_top1`, `super_top1_float`, `per_superclass`,
+      `confusion`, `flat_errors`, `relative_gain_percent`, `comparisons` and `verdict`. Accuracies
+      are in [0, 1]; what no system decided is "not evaluated".
+
+    Raises:
+      ValueError: if decisions and truths do not pair up.
+    """
+    true_superclass = np.asarray(superclass_map.superclass_of_label)[decisions.true]
+    top1 = {name: NOT_EVALUATED for name in SYSTEMS}
+    for name, labels in decisions.labels.items():
+        top1[name] = metrics.top1(labels, decisions.true)
+    comparisons = verdict.compare(decisions.labels, true=decisions.true)
+    return {
+        "num_examples": len(decisions.true),
+        "top1": top1,
+        "super_top1": _stage1_top1(decisions, "int8", true_superclass),
+        "super_top1_float": _stage1_top1(decisions, "float", true_superclass),
+        "per_superclass": _per_superclass(decisions, superclass_map, true_superclass),
+        "confusion": _confusion(decisions, superclass_map, true_superclass),
+        "flat_errors": _flat_errors(decisions, superclass_map),
+        "relative_gain_percent": {
+            name: _relative_gain(top1[name], top1["flat"]) for name in SYSTEMS if name != "flat"
+        },
+        "comparisons": comparisons,
+        "verdict": verdict.sentence(top1, comparisons),
+    }
+
+
+def _stage1_top1(decisions: Decisions, form: str, true_superclass: np.ndarray) -> float | str:
+    """Returns the share of right superclasses of stage 1 in a form."""
+    if form not in decisions.stage1:
+        return NOT_EVALUATED
+    return metrics.top1(decisions.stage1[form], true_superclass)
+
+
+def _per_superclass(
+    decisions: Decisions,
+    superclass_map: SuperclassMap,
+    true_superclass: np.ndarray,
+) -> dict[str, dict[str, object]]:
+    """Returns superclass name -> sizes, and accuracies of all systems on its examples."""
+    names = superclass_map.superclass_names
+    columns = {name: [NOT_EVALUATED] * len(names) for name in (*SYSTEMS, "super", "super_float")}
+    pairs = {name: (labels, decisions.true) for name, labels in decisions.labels.items()}
+    for form, name in (("int8", "super"), ("float", "super_float")):
+        if form in decisions.stage1:
+            pairs[name] = (decisions.stage1[form], true_superclass)
+    for name, (decided, true) in pairs.items():
+        accuracies = metrics.top1_by_group(
+            decided, true, groups=true_superclass, num_groups=len(names)
+        )
+        columns[name] = [NOT_EVALUATED if np.isnan(a) else float(a) for a in accuracies]
+    num_examples = np.bincount(true_superclass, minlength=len(names))
+    return {
+        name: {
+            "num_subclasses": len(superclass_map.labels_in(index)),
+            "num_examples": int(num_examples[index]),
+            **{column: values[index] for column, values in columns.items()},
+        }
+        for index, name in enumerate(names)
+    }
+
+
+def _confusion(
+    decisions: Decisions,
+    superclass_map: SuperclassMap,
+    true_superclass: np.ndarray,
+) -> dict[str, object] | str:
+    """Returns the confusion of stage 1: int8 where there is one, else float."""
+    for form in ("int8", "float"):
+        if form in decisions.stage1:
+            counts = metrics.confusion(
+                decisions.stage1[form],
+                true_superclass,
+                num_classes=superclass_map.num_superclasses,
+            )
+            return {
+                "stage1": form,
+                "superclasses": list(superclass_map.superclass_names),
+                "counts_by_true_then_decided": counts.tolist(),
+            }
+    return NOT_EVALUATED
+
+
+def _flat_errors(decisions: Decisions, superclass_map: SuperclassMap) -> dict[str, object] | str:
+    """Returns how many errors of the flat network stay inside the true superclass."""
+    if "flat" not in decisions.labels:
+        return NOT_EVALUATED
+    errors, inside = metrics.errors_inside(
+        decisions.labels["flat"],
+        decisions.true,
+        superclass_of_label=superclass_map.superclass_of_label,
+    )
+    share = inside / errors if errors else NOT_EVALUATED
+    return {"errors": errors, "inside_superclass": inside, "share_inside_superclass": share}
+
+
+def _relative_gain(accuracy: float | str, reference: float | str) -> float | str:
+    """Returns the gain in percent of the reference, where both are numbers and it exists."""
+    if NOT_EVALUATED in (accuracy, reference):
+        return NOT_EVALUATED
+    gain = metrics.relative_gain_percent(accuracy, reference)
+    return NOT_EVALUATED if gain is None else gain

@@ -1,0 +1,59 @@
+"""Multiply-accumulates of each system for one image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ss_tf.config import ModelConfig, RunConfig
+from ss_tf.data.examples import Dataset
+from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.evaluation.systems import stage1_network, superclasses_with_sub
+from ss_tf.models.integer_network import HEAD
+from ss_tf.models.resnet import build_resnet, count_macs
+from ss_tf.training import plan
+
+
+def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, int | str]:
+    """Counts the multiply-accumulates of each system for one image.
+
+    Returns:
+      "stage1", "flat", "flat_equal_compute" and "two_stage" -> multiply-accumulates, or
+      "not evaluated" for a second flat network that the run does not have. "two_stage" is stage 1
+      and the sub network of the image's true superclass, mean over the validation images; a
+      superclass with one subclass costs no second stage.
+    """
+    superclass_map = dataset.superclass_map
+    count = _counter(config.model, config, dataset=dataset)
+    stage1 = count(plan.num_classes(stage1_network(config), superclass_map))
+    second_stage = np.zeros(superclass_map.num_superclasses)
+    for superclass in superclasses_with_sub(superclass_map):
+        second_stage[superclass] = count(len(superclass_map.labels_in(superclass)))
+    true_superclass = np.asarray(superclass_map.superclass_of_label)[dataset.validation.labels]
+    equal_compute = NOT_EVALUATED
+    if config.equal_compute_model is not None:
+        count_second = _counter(config.equal_compute_model, config, dataset=dataset)
+        equal_compute = count_second(superclass_map.num_labels)
+    return {
+        "stage1": stage1,
+        "flat": count(superclass_map.num_labels),
+        "flat_equal_compute": equal_compute,
+        "two_stage": stage1 + round(float(second_stage[true_superclass].mean())),
+    }
+
+
+def _counter(shape: ModelConfig, config: RunConfig, *, dataset: Dataset) -> Callable[[int], int]:
+    """Returns number of classes -> multiply-accumulates of a network of that shape.
+
+    Only the head depends on the number of classes, so one network is built for all.
+    """
+    model = build_resnet(
+        shape,
+        num_classes=1,
+        image_size=config.data.image_size,
+        channels=dataset.channels,
+    )
+    with_one_class = count_macs(model)
+    features = model.get_layer(HEAD).input_shape[-1]
+    return lambda num_classes: with_one_class + (num_classes - 1) * features

@@ -1,0 +1,97 @@
+"""Evaluation of a run: every network that is on disk, once over the validation images."""
+
+from __future__ import annotations
+
+import time
+
+import tensorflow as tf
+import tf_keras as keras
+
+from ss_tf.config import RunConfig
+from ss_tf.data import catalog
+from ss_tf.data.examples import Dataset
+from ss_tf.evaluation import (
+    accuracy,
+    compute,
+    provenance,
+    report,
+    results,
+    storage,
+    summary,
+    systems,
+)
+from ss_tf.evaluation.networks import Networks
+from ss_tf.training.run_dir import RunDir
+
+RESULTS_FILE = "results.json"
+REPORT_FILE = "report.md"
+
+
+def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> str:
+    """Evaluates a run, and writes results.json and report.md into its report folder.
+
+    Args:
+      config: the run's settings.
+      run: its folder.
+      command: what the user typed, kept in the results.
+
+    Returns:
+      The summary for the terminal: a table, the verdict and the path of the report.
+
+    Raises:
+      ValueError: if the folder is no run, if the data are not those it was trained with, or if one
+        of its files is damaged; an older report then stays.
+    """
+    run.superclass_map()  # Refuses a folder that is no run, before a data set is loaded for it.
+    if config.deterministic:
+        keras.utils.set_random_seed(config.seed)
+        tf.config.experimental.enable_op_determinism()
+    measured = evaluate(config, run, dataset=catalog.load(config.data), command=command)
+    results.write(measured, run.report_dir / RESULTS_FILE)
+    report.write(measured, run.report_dir / REPORT_FILE)
+    return f"{summary.text(measured)}\nReport: {run.report_dir / REPORT_FILE}"
+
+
+def evaluate(
+    config: RunConfig, run: RunDir, *, dataset: Dataset, command: str
+) -> dict[str, object]:
+    """Measures everything that results.json holds; writes nothing.
+
+    A network that is not on disk leaves "not evaluated" wherever it is needed. All entries but
+    `seconds` are the same when the same networks are evaluated again.
+
+    Args:
+      config: the run's settings.
+      run: its folder.
+      dataset: the data it was trained with; its validation images are evaluated.
+      command: kept in the results.
+
+    Returns:
+      What `results.write` takes.
+
+    Raises:
+      ValueError: as `evaluate_run`.
+    """
+    began = time.monotonic()
+    facts = provenance.data(run, dataset)
+    networks = Networks(config, run, dataset)
+    decisions = systems.decide(config, dataset, networks=networks)
+    superclass_map = dataset.superclass_map
+    measured = {
+        **facts,
+        **accuracy.summarize(decisions, superclass_map),
+        "command": command,
+        "macs_per_image": compute.macs_per_image(config, dataset),
+        "schema_version": results.SCHEMA_VERSION,
+        "seed": config.seed,
+        "sizes": storage.measure(config, run, superclass_map=superclass_map, base=networks.base),
+        "stage1": systems.stage1_network(config),
+        "training": provenance.training(run, superclass_map),
+        "versions": provenance.versions(),
+    }
+    measured["seconds"] = {
+        "evaluation": time.monotonic() - began,
+        "networks": networks.seconds,
+        "training": provenance.training_seconds(run, superclass_map),
+    }
+    return measured

@@ -1,0 +1,179 @@
+"""Accuracies, confusion and paired comparisons of decisions; numpy only.
+
+Every function takes one decision per example, so each example counts exactly once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+# Quantile 0.975 of the normal distribution, for two-sided intervals of 95 %.
+_Z_95 = 1.959964
+
+
+def top1(decided: np.ndarray, true: np.ndarray) -> float:
+    """Returns the share of examples decided right, in [0, 1].
+
+    Args:
+      decided: int `[n]`, labels or superclasses; n at least 1.
+      true: int `[n]`, the same kind.
+
+    Raises:
+      ValueError: if shapes differ or there is no example.
+    """
+    _check_pairs(decided, true)
+    return float(np.mean(decided == true))
+
+
+def top1_by_group(
+    decided: np.ndarray, true: np.ndarray, *, groups: np.ndarray, num_groups: int
+) -> np.ndarray:
+    """Returns the accuracy among the examples of each group.
+
+    Args:
+      decided: int `[n]`, decisions.
+      true: int `[n]`, the same kind as `decided`.
+      groups: int `[n]`, the group of each example, such as its true superclass.
+      num_groups: number of groups.
+
+    Returns:
+      float64 `[num_groups]` in [0, 1]; nan for a group without examples.
+
+    Raises:
+      ValueError: if shapes differ, there is no example, or a group is out of range.
+    """
+    _check_pairs(decided, true)
+    _check_pairs(groups, true)
+    _check_range(groups, num_groups)
+    sizes = np.bincount(groups, minlength=num_groups)
+    right = np.bincount(groups, weights=decided == true, minlength=num_groups)
+    return np.where(sizes > 0, right / np.maximum(sizes, 1), np.nan)
+
+
+def confusion(decided: np.ndarray, true: np.ndarray, *, num_classes: int) -> np.ndarray:
+    """Counts examples by true class (rows) and decided class (columns).
+
+    Args:
+      decided: int `[n]`.
+      true: int `[n]`.
+      num_classes: number of rows and of columns.
+
+    Returns:
+      int64 `[num_classes, num_classes]`; the entries sum to n.
+
+    Raises:
+      ValueError: if shapes differ, there is no example, or a class is out of range.
+    """
+    _check_pairs(decided, true)
+    _check_range(decided, num_classes)
+    _check_range(true, num_classes)
+    counts = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(counts, (true, decided), 1)
+    return counts
+
+
+def errors_inside(
+    decided: np.ndarray, true: np.ndarray, *, superclass_of_label: tuple[int, ...]
+) -> tuple[int, int]:
+    """Counts wrong labels, and those among them inside the true superclass.
+
+    Args:
+      decided: int `[n]`, labels.
+      true: int `[n]`, labels.
+      superclass_of_label: the superclass of each label.
+
+    Returns:
+      Number of errors, and number of errors whose decided label shares the true superclass.
+
+    Raises:
+      ValueError: if shapes differ or there is no example.
+    """
+    _check_pairs(decided, true)
+    superclasses = np.asarray(superclass_of_label)
+    wrong = decided != true
+    inside = wrong & (superclasses[decided] == superclasses[true])
+    return int(wrong.sum()), int(inside.sum())
+
+
+def relative_gain_percent(accuracy: float, reference: float) -> float | None:
+    """Returns how much larger `accuracy` is than `reference`, in percent of `reference`.
+
+    The paper's "+3.30 %" over the flat network is this number. None for a reference of 0.
+    """
+    return None if reference == 0 else 100 * (accuracy / reference - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedDifference:
+    """Accuracy of one system minus that of another on the same examples, in [-1, 1].
+
+    Attributes:
+      difference: the measured difference.
+      low, high: its interval of 95 %.
+    """
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def outcome(self) -> str:
+        """Says "better", "worse" or, where the interval holds 0, "no clear difference"."""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "no clear difference"
+
+
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, *, true: np.ndarray
+) -> PairedDifference:
+    """Compares two systems on the same examples, first minus second.
+
+    Only examples that exactly one system decides right tell the two apart. The interval is the
+    adjusted Wald interval for paired proportions (Agresti and Min, Statistics in Medicine 24,
+    2005): half an example is added to each of the four cells right/wrong x right/wrong, so that
+    few examples never give an interval of width zero. It speaks of other images of the same kind,
+    not of training again with another seed.
+
+    Args:
+      first: int `[n]`, decisions of one system.
+      second: int `[n]`, decisions of the other.
+      true: int `[n]`.
+
+    Raises:
+      ValueError: if shapes differ or there is no example.
+    """
+    _check_pairs(first, true)
+    _check_pairs(second, true)
+    only_first = int(np.sum((first == true) & (second != true)))
+    only_second = int(np.sum((first != true) & (second == true)))
+    total = len(true) + 2
+    centre = (only_first - only_second) / total
+    variance = (only_first + only_second + 1) / total - centre**2
+    half_width = _Z_95 * math.sqrt(variance / total)
+    return PairedDifference(
+        difference=(only_first - only_second) / len(true),
+        low=max(centre - half_width, -1.0),
+        high=min(centre + half_width, 1.0),
+    )
+
+
+def _check_pairs(decided: np.ndarray, true: np.ndarray) -> None:
+    """Raises ValueError unless both are `[n]` with n at least 1."""
+    if decided.shape != true.shape or true.ndim != 1:
+        raise ValueError(
+            f"Decisions have shape {decided.shape} and truths {true.shape}, "
+            "expected one decision per example."
+        )
+    if not true.size:
+        raise ValueError("There are 0 examples, expected at least 1.")
+
+
+def _check_range(values: np.ndarray, size: int) -> None:
+    """Raises ValueError unless all values are in `0..size-1`."""
+    bad = values[(values < 0) | (values >= size)]
+    if bad.size:
+        raise ValueError(f"Class {bad[0]} is out of range, expected 0..{size - 1}.")

@@ -1,0 +1,97 @@
+"""results.json: every number of a report, and nothing missing."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping
+
+from ss_tf import files
+
+# Raise it when a key changes its place or its meaning.
+SCHEMA_VERSION = 1
+
+# Stands for every measurement that was not made.
+NOT_EVALUATED = "not evaluated"
+
+# Dots go down one level. A report without one of these is refused.
+REQUIRED = (
+    "command",
+    "comparisons",
+    "confusion",
+    "dataset",
+    "examples_by_split",
+    "flat_errors",
+    "macs_per_image",
+    "num_examples",
+    "per_superclass",
+    "relative_gain_percent.hard",
+    "relative_gain_percent.vanilla",
+    "schema_version",
+    "seconds",
+    "seed",
+    "sizes.fp32_network",
+    "sizes.int8_network",
+    "sizes.fp16_7z",
+    "sizes.int8_delta",
+    "sizes.size_ratio",
+    "sizes.per_superclass",
+    "sizes.systems",
+    "stage1",
+    "super_top1",
+    "super_top1_float",
+    "top1.flat",
+    "top1.flat_equal_compute",
+    "top1.hard",
+    "top1.oracle",
+    "top1.vanilla",
+    "training",
+    "unreadable",
+    "verdict",
+    "versions",
+)
+
+
+def check(results: Mapping[str, object]) -> None:
+    """Refuses results with a gap.
+
+    Raises:
+      ValueError: if a required measurement is neither there nor "not evaluated"; it names it.
+    """
+    for path in REQUIRED:
+        level = results
+        for key in path.split("."):
+            if not isinstance(level, Mapping) or level.get(key) is None:
+                raise ValueError(
+                    f"The results lack {path!r}, expected a value or {NOT_EVALUATED!r}."
+                )
+            level = level[key]
+
+
+def write(results: Mapping[str, object], path: pathlib.Path) -> None:
+    """Writes results as JSON with sorted keys; an older file is replaced whole.
+
+    Raises:
+      ValueError: if a required measurement is missing, or a number is not finite.
+    """
+    check(results)
+    text = json.dumps(results, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
+    files.write_atomically(path, (text + "\n").encode())
+
+
+def read(path: pathlib.Path) -> dict[str, object]:
+    """Reads what `write` wrote.
+
+    Raises:
+      ValueError: if the file is no results file, or has another schema version.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a results file ({error}). Run eval.py again.") from error
+    version = results.get("schema_version") if isinstance(results, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"{path} has schema version {version}, expected {SCHEMA_VERSION}. Run eval.py again."
+        )
+    return results

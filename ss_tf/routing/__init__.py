@@ -1,0 +1,1 @@
+"""Two-stage inference with one resident network."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from ss_tf import config
+from ss_tf.data import catalog
+
+
+def test_the_bundled_data_set_comes_first():
+    assert catalog.names() == ("superclass_typefaces", "cifar100", "folder")
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_formats_have_one_mean_and_std_per_channel(name):
+    image_format = catalog.image_format(name)
+    assert len(image_format.mean) == len(image_format.std) == image_format.channels
+    assert all(0 < mean < 1 for mean in image_format.mean)
+    assert all(0 < std < 1 for std in image_format.std)
+    assert 0 < image_format.crop_fraction <= 1
+
+
+def test_load_gives_the_data_set_its_name_and_format(make_tree):
+    root = make_tree("a/x/0.png", "a/x/1.png", "b/y/0.png")
+    dataset = catalog.load(
+        config.DataConfig(
+            name="folder",
+            data_dir=root,
+            image_size=8,
+            minival_fraction=0.0,
+            skip_unreadable=False,
+        )
+    )
+    image_format = catalog.image_format("folder")
+    assert dataset.name == "folder"
+    assert (dataset.channels, dataset.mean, dataset.std, dataset.crop_fraction) == (
+        image_format.channels,
+        image_format.mean,
+        image_format.std,
+        image_format.crop_fraction,
+    )
+
+
+def test_unknown_name_gets_the_list_and_a_guess():
+    with pytest.raises(
+        ValueError, match=r"Unknown data set 'cifar10', expected one of .*'cifar100'\?"
+    ):
+        catalog.image_format("cifar10")
+
+
+def test_unknown_name_without_likeness_gets_the_list_only():
+    with pytest.raises(ValueError, match=r"'xyz', expected one of superclass_typefaces.*folder\.$"):
+        catalog.image_format("xyz")

@@ -1,0 +1,155 @@
+import os
+
+import numpy as np
+import pytest
+
+from ss_tf import files
+from ss_tf.deltas import bank, codecs
+
+
+@pytest.fixture
+def base(make_network):
+    return make_network(0, num_classes=3)
+
+
+@pytest.fixture
+def sub(make_network):
+    return make_network(1, num_classes=7)
+
+
+@pytest.mark.parametrize("codec", sorted(codecs.CODECS))
+@pytest.mark.parametrize("name", ["bird", "big cat", "ねこ", "%2e%2e", "a.b", "Ünï çødé"])
+def test_read_restores_what_was_written(tmp_path, name, codec, base, sub, assert_same_network):
+    path = bank.write_entry(tmp_path / "bank", name, base=base, sub=sub, codec=codec)
+    assert path == tmp_path / "bank" / f"{name}.safetensors"
+    assert bank.names(tmp_path / "bank") == (name,)
+    restored = bank.read_entry(tmp_path / "bank", name, base=base)
+    assert_same_network(restored, sub)
+
+
+def test_names_are_sorted_and_leave_other_files_out(tmp_path, base, sub):
+    for name in ("truck", "bird", "dog"):
+        bank.write_entry(tmp_path, name, base=base, sub=sub)
+    (tmp_path / ".cat.safetensors").touch()
+    (tmp_path / ".cat.safetensors.1.tmp").touch()
+    (tmp_path / "notes.txt").touch()
+    assert bank.names(tmp_path) == ("bird", "dog", "truck")
+    assert bank.names(tmp_path / "nowhere") == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../bird", "/bird", "a/b", "a\\b", ".bird", "a\nb", "a\0b", "\udcff"]
+)
+def test_names_that_could_leave_the_bank_are_refused(tmp_path, name, base, sub):
+    bank_dir = tmp_path / "bank"
+    for call in (
+        lambda: bank.write_entry(bank_dir, name, base=base, sub=sub),
+        lambda: bank.read_entry(bank_dir, name, base=base),
+    ):
+        with pytest.raises(ValueError, match="cannot name a file") as refusal:
+            call()
+        assert "\n" not in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_name_is_writable_and_a_longer_one_refused(tmp_path, base, sub):
+    bank.write_entry(tmp_path, "é" * 100, base=base, sub=sub)
+    with pytest.raises(ValueError, match="202 bytes in UTF-8, expected at most 200"):
+        bank.write_entry(tmp_path, "é" * 101, base=base, sub=sub)
+
+
+def test_equal_networks_give_equal_files(tmp_path, base, sub):
+    one = bank.write_entry(tmp_path / "one", "bird", base=base, sub=sub)
+    other = bank.write_entry(tmp_path / "other", "bird", base=base, sub=sub)
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_missing_entry_is_refused_with_those_there_are(tmp_path, base, sub):
+    with pytest.raises(ValueError, match=r"bird\.safetensors does not exist.*no superclass"):
+        bank.read_entry(tmp_path, "bird", base=base)
+    for name in ("dog", "cat"):
+        bank.write_entry(tmp_path, name, base=base, sub=sub)
+    with pytest.raises(ValueError, match=r"bird\.safetensors does not exist.*for cat, dog"):
+        bank.read_entry(tmp_path, "bird", base=base)
+
+
+def test_a_wrong_base_is_refused(tmp_path, base, sub, make_network):
+    bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+    with pytest.raises(ValueError, match=r"bird\.safetensors cannot be used.*belongs to the base"):
+        bank.read_entry(tmp_path, "bird", base=make_network(2, num_classes=3))
+
+
+def test_the_entry_of_another_superclass_is_refused(tmp_path, base, sub):
+    bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+    os.rename(tmp_path / "bird.safetensors", tmp_path / "dog.safetensors")
+    with pytest.raises(ValueError, match=r"dog\.safetensors is the entry of 'bird'.*'dog'"):
+        bank.read_entry(tmp_path, "dog", base=base)
+
+
+def test_another_format_version_is_refused(tmp_path, base, sub, monkeypatch):
+    monkeypatch.setattr(bank, "FORMAT_VERSION", "2")
+    bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"bird\.safetensors has format version 2, expected 1"):
+        bank.read_entry(tmp_path, "bird", base=base)
+
+
+def test_an_entry_with_a_codec_of_later_days_is_refused(tmp_path, base, sub, monkeypatch):
+    monkeypatch.setitem(codecs.CODECS, "later", codecs.CODECS["7z"])
+    bank.write_entry(tmp_path, "bird", base=base, sub=sub, codec="later")
+    monkeypatch.undo()
+    with pytest.raises(
+        ValueError, match=r"bird\.safetensors cannot be used: Unknown codec 'later'"
+    ):
+        bank.read_entry(tmp_path, "bird", base=base)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path, base):
+    path = tmp_path / "bird.safetensors"
+    files.write_tensors(path, {"conv1/kernel": np.zeros(3, np.int8)}, metadata={})
+    with pytest.raises(ValueError, match=r"bird\.safetensors has format version None"):
+        bank.read_entry(tmp_path, "bird", base=base)
+    path.write_bytes(b"no tensors at all")
+    with pytest.raises(ValueError, match=r"bird\.safetensors is not a whole .safetensors file"):
+        bank.read_entry(tmp_path, "bird", base=base)
+
+
+def test_every_truncation_is_refused(tmp_path, base, sub):
+    path = bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"bird\.safetensors"):
+            bank.read_entry(tmp_path, "bird", base=base)
+
+
+def test_flipped_bytes_are_refused_or_harmless(tmp_path, base, sub, assert_same_network):
+    path = bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refusals = []
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            assert_same_network(bank.read_entry(tmp_path, "bird", base=base), sub)
+        except ValueError as error:
+            refusals.append(str(error))
+    # The rest is padding behind the header.
+    assert len(refusals) >= len(whole) - 8
+    assert all(str(path) in refusal and "\n" not in refusal for refusal in refusals)
+
+
+def test_a_failed_write_leaves_the_old_entry(tmp_path, base, sub, monkeypatch, assert_same_network):
+    bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        bank.write_entry(tmp_path, "bird", base=base, sub=base)
+    monkeypatch.undo()
+    assert bank.names(tmp_path) == ("bird",)
+    assert_same_network(bank.read_entry(tmp_path, "bird", base=base), sub)

@@ -1,0 +1,240 @@
+"""A run with tiny networks of random weights, and results as evaluation gives them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ss_tf import files
+from ss_tf.config import ModelConfig
+from ss_tf.data.examples import Dataset, Examples
+from ss_tf.deltas import bank
+from ss_tf.evaluation import accuracy, provenance, results
+from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.models import heads, int8_grid, integer_network, quantization, resnet, variables
+from ss_tf.training import run_dir
+
+# Labels are interleaved on purpose: bird 0, 2, 5; boat 1, 4; car 3, alone and so without a sub
+# network.
+MAP = SuperclassMap(
+    superclass_names=("bird", "boat", "car"),
+    label_names=("wren", "canoe", "owl", "taxi", "ferry", "gull"),
+    superclass_of_label=(0, 1, 0, 2, 1, 0),
+)
+
+
+@pytest.fixture(scope="session")
+def superclass_map():
+    """Partition of 6 labels into bird 0, 2, 5, boat 1, 4, and car 3."""
+    return MAP
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    """Random 16x16 images, 19 of them for validation: two batches of 8 and one of 3."""
+
+    def split(name, count, seed):
+        rng = np.random.default_rng(seed)
+        # Smooth shapes of any brightness: noise alone would look the same to every network.
+        coarse = rng.uniform(0, 255, (count, 2, 2, 1)).repeat(8, axis=1).repeat(8, axis=2)
+        return Examples(
+            images=coarse.astype(np.uint8),
+            labels=rng.permutation(np.arange(count) % 6),
+            keys=np.array([f"{name}/{index}" for index in range(count)]),
+        )
+
+    return Dataset(
+        name="folder",
+        superclass_map=MAP,
+        train=split("train", 12, 0),
+        minival=split("minival", 6, 1),
+        validation=split("validation", 19, 2),
+        channels=1,
+        mean=(0.5,),
+        std=(0.5,),
+        crop_fraction=1.0,
+        unreadable=(("boat/ferry/torn.jpg", "the file is empty"),),
+    )
+
+
+@pytest.fixture
+def empty_run(tmp_path, dataset):
+    """A run folder that has seen its data, with no network in it."""
+    run = run_dir.RunDir(tmp_path / "run")
+    run.open(dataset, flagfile="")
+    return run
+
+
+@pytest.fixture(scope="session")
+def qat_model():
+    """Quantization-aware network of the tests' shape with room for 6 classes; tests change it."""
+    return quantization.quantize(_random_model(num_classes=6, seed=0), freeze_kernel_ranges=True)
+
+
+@pytest.fixture(scope="session")
+def float_networks(dataset):
+    """Network name -> tensors of a float network with random weights that decides for any class."""
+    classes = {"flat": 6, "flat_equal_compute": 6, "super": 3, "sub/bird": 3, "sub/boat": 2}
+    networks = {}
+    for seed, (name, num_classes) in enumerate(classes.items()):
+        blocks = (1, 1, 1, 2) if name == "flat_equal_compute" else (1, 1, 1, 1)
+        model = _random_model(num_classes=num_classes, seed=seed, blocks=blocks)
+        logits = model(_normalised(dataset.validation), training=False).numpy()
+        networks[name] = variables.values_by_name(model)
+        networks[name]["fc/bias"] -= logits.mean(axis=0)
+    return networks
+
+
+@pytest.fixture(scope="session")
+def int8_networks(qat_model, float_networks, dataset):
+    """Network name -> IntegerNetwork of the same weights; all have the same activation ranges."""
+    networks = {}
+    for name in ("flat", "super", "sub/bird", "sub/boat"):
+        wide = heads.resize(float_networks[name], 6)
+        variables.assign(qat_model, {**variables.values_by_name(qat_model), **wide})
+        if not networks:
+            images = _normalised(dataset.validation)
+            quantization.calibrate(qat_model, [images], input_range=(-1.0, 1.0))
+        int8_grid.fit_kernel_ranges(qat_model)
+        int8_grid.snap(qat_model)
+        network = int8_grid.to_integer(qat_model, {"network": name})
+        networks[name] = heads.resize_network(network, len(float_networks[name]["fc/bias"]))
+    return networks
+
+
+@pytest.fixture
+def ready_qat_model(qat_model, monkeypatch):
+    """Makes quantization return `qat_model`: to quantize takes seconds, and any weights do."""
+    monkeypatch.setattr(quantization, "quantize", lambda model, *, freeze_kernel_ranges: qat_model)
+
+
+@pytest.fixture(scope="session")
+def int8_logits(qat_model):
+    """Returns a function that runs an IntegerNetwork over images `[n, 16, 16, 1]`, one by one."""
+    forward = tf.function(lambda image: qat_model(image, training=False))
+
+    def run(network, images):
+        int8_grid.assign_integer(heads.resize_network(network, 6), qat_model)
+        logits = np.concatenate([forward(image[np.newaxis]).numpy() for image in images])
+        return logits[:, : len(network.floats["fc/bias"])]
+
+    return run
+
+
+@pytest.fixture
+def write_run(empty_run, float_networks, int8_networks):
+    """Returns a function that puts all networks into a run, with the bank of a base if any."""
+
+    def write(base):
+        for name, tensors in float_networks.items():
+            files.write_tensors(empty_run.float_file(name), tensors, metadata={"network": name})
+        if base is None:
+            return empty_run
+        integer_network.save(int8_networks[base], empty_run.int8_file(base))
+        for superclass in ("bird", "boat"):
+            network = int8_networks[run_dir.sub(superclass)]
+            integer_network.save(network, empty_run.int8_file(run_dir.sub(superclass)))
+            bank.write_entry(empty_run.bank_dir, superclass, base=int8_networks[base], sub=network)
+        return empty_run
+
+    return write
+
+
+def _normalised(examples):
+    """Returns the images as networks see them."""
+    return (examples.images / 127.5 - 1).astype(np.float32)
+
+
+def _random_model(*, num_classes, seed, blocks=(1, 1, 1, 1)):
+    """Builds a network with statistics and biases that no fresh network has."""
+    model = resnet.build_resnet(
+        ModelConfig(backbone="resnet18", resnet_blocks=blocks, base_width=4, stem="small"),
+        num_classes=num_classes,
+        image_size=16,
+        channels=1,
+        seed=seed,
+    )
+    rng = np.random.default_rng(seed)
+    for name, variable in variables.by_name(model).items():
+        if name.endswith(("moving_variance", "gamma")):
+            variable.assign(rng.uniform(0.5, 2, variable.shape))
+        elif not name.endswith("kernel"):
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+        elif name.startswith("fc"):
+            # Large enough for the images to decide, not the bias.
+            variable.assign(rng.normal(0, 2, variable.shape))
+    return model
+
+
+@pytest.fixture
+def decisions():
+    """Decisions about 8 examples, small enough to count by hand.
+
+    The true superclasses are bird, bird, bird, boat, boat, boat, car, bird. Stage 1 is right but
+    for example 3 in int8 (boat taken for bird), and examples 3 and 7 in float.
+    """
+    return accuracy.Decisions(
+        true=np.array([0, 2, 5, 1, 4, 4, 3, 0]),
+        stage1={
+            "int8": np.array([0, 0, 0, 0, 1, 1, 2, 0]),
+            "float": np.array([0, 0, 0, 0, 1, 1, 2, 2]),
+        },
+        labels={
+            "flat": np.array([2, 2, 5, 4, 4, 3, 3, 2]),  # 4 right; of 4 errors 3 stay inside.
+            "oracle": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right.
+            "vanilla": np.array([0, 2, 5, 0, 4, 1, 3, 3]),  # 5 right.
+            "hard": np.array([0, 2, 5, 0, 4, 1, 3, 0]),  # 6 right.
+        },
+    )
+
+
+@pytest.fixture
+def measured(decisions):
+    """Complete results around `decisions`; the run has no second flat network."""
+
+    def sub_sizes(int8_delta):
+        return {
+            "fp32_network": 4000,
+            "int8_network": 1000,
+            "fp16_7z": 1600,
+            "int8_delta": int8_delta,
+            "size_ratio": {"fp16_7z": 0.4, "int8_delta": int8_delta / 1000},
+        }
+
+    one, two = {"in_memory": 1000, "on_disk": 1000}, {"in_memory": 4000, "on_disk": 4000}
+    gap = {"in_memory": results.NOT_EVALUATED, "on_disk": results.NOT_EVALUATED}
+    return {
+        **accuracy.summarize(decisions, MAP),
+        "command": "eval.py --run_dir=runs/test",
+        "dataset": "folder",
+        "examples_by_split": {"train": 12, "minival": 6, "validation": 8},
+        "macs_per_image": {
+            "stage1": 2_000_000,
+            "flat": 2_100_000,
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "two_stage": 3_900_000,
+        },
+        "schema_version": results.SCHEMA_VERSION,
+        "seconds": {"evaluation": 1.5},
+        "seed": 3,
+        "sizes": {
+            **sub_sizes(250),
+            "per_superclass": {"bird": sub_sizes(200), "boat": sub_sizes(300)},
+            "systems": {
+                "stage1": one,
+                "flat": two,
+                "flat_int8": gap,
+                "flat_equal_compute": gap,
+                "vanilla": {"in_memory": 12000, "on_disk": 12000},
+                "hard": {"in_memory": 1000, "on_disk": 1500},
+            },
+        },
+        "stage1": "super",
+        "training": {
+            "flat": {"float": {"epochs": 2, "images": 1200}},
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "super": {"float": {"epochs": 1, "images": 600}, "qat": {"epochs": 1, "images": 600}},
+            "sub": {"float": {"epochs": 4, "images": 1100}},
+        },
+        "unreadable": [["boat/ferry/torn.jpg", "the file is empty"]],
+        "versions": provenance.versions(),
+    }

@@ -1,0 +1,136 @@
+import json
+
+import numpy as np
+import pytest
+
+from ss_tf import files
+from ss_tf.data import catalog
+from ss_tf.evaluation import accuracy, evaluate, results, systems
+from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.models import integer_network
+from ss_tf.routing.resident_network import ResidentNetwork
+from ss_tf.routing.router import Router
+from ss_tf.training.run_dir import RunDir
+
+
+def measure(config, run, dataset):
+    return evaluate.evaluate(config, run, dataset=dataset, command="eval.py --run_dir=x")
+
+
+def pixels_of(examples):
+    return (examples.images / 127.5 - 1).astype(np.float32)
+
+
+def decide_one_image_at_a_time(run, dataset, int8_logits, base):
+    """Returns labels of hard routing, and superclasses, from the int8 files without the bank."""
+    logits = {
+        name: int8_logits(integer_network.load(run.int8_file(name)), pixels_of(dataset.validation))
+        for name in (base, "sub/bird", "sub/boat")
+    }
+    labels, superclasses = [], []
+    for index, scores in enumerate(logits[base]):
+        if base == "flat":
+            p = np.exp(scores)
+            scores = [p[0] + p[2] + p[5], p[1] + p[4], p[3]]
+        superclasses.append(np.argmax(scores))
+        if superclasses[-1] == 0:
+            labels.append([0, 2, 5][np.argmax(logits["sub/bird"][index])])
+        elif superclasses[-1] == 1:
+            labels.append([1, 4][np.argmax(logits["sub/boat"][index])])
+        else:
+            labels.append(3)
+    return np.array(labels), np.array(superclasses)
+
+
+@pytest.fixture
+def decided(monkeypatch):
+    """A list that gets the decisions that evaluation makes."""
+    decisions, decide = [], systems.decide
+
+    def decide_and_note(*args, **kwargs):
+        decisions.append(decide(*args, **kwargs))
+        return decisions[-1]
+
+    monkeypatch.setattr(systems, "decide", decide_and_note)
+    return decisions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("base", ["super", "flat"])
+def test_whole_run_is_measured_as_one_image_at_a_time_would(
+    base, run_config, write_run, dataset, qat_model, ready_qat_model, int8_logits, decided, tmp_path
+):
+    run = write_run(base)
+    measured = measure(run_config(sub_init=base), run, dataset)
+    results.write(measured, tmp_path / "results.json")
+
+    labels, superclasses = decide_one_image_at_a_time(run, dataset, int8_logits, base)
+    np.testing.assert_array_equal(decided[0].labels["hard"], labels)
+    np.testing.assert_array_equal(decided[0].stage1["int8"], superclasses)
+    assert len(set(labels)) > 2, "these networks decide nothing that could be mixed up"
+    assert measured["top1"]["hard"] == np.mean(labels == dataset.validation.labels)
+    assert measured["stage1"] == base
+    assert measured["num_examples"] == 19
+    assert np.sum(measured["confusion"]["counts_by_true_then_decided"]) == 19
+    evaluated = {name for name, top1 in measured["top1"].items() if top1 != NOT_EVALUATED}
+    assert evaluated == set(accuracy.SYSTEMS) - ({"flat_int8"} if base == "super" else set())
+    assert measured["sizes"]["int8_delta"] > 0
+
+    # The bound of a superclass holds for every routing of the same sub networks.
+    for row in measured["per_superclass"].values():
+        assert row["hard"] <= row["oracle"]
+        assert row["vanilla"] <= row["oracle_vanilla"]
+
+    # The router, which serves predictions, decides the same labels.
+    resident = ResidentNetwork(qat_model, integer_network.load(run.int8_file(base)), run.bank_dir)
+    routed = Router(resident, dataset.superclass_map, base_kind=base)(pixels_of(dataset.validation))
+    np.testing.assert_array_equal(routed.label, labels)
+
+
+@pytest.mark.slow
+def test_scratch_run_has_vanilla_but_no_hard_and_the_same_results_twice(
+    run_config, write_run, dataset
+):
+    config, run = run_config(sub_init="scratch"), write_run(None)
+    measured, again = measure(config, run, dataset), measure(config, run, dataset)
+    for system in ("flat", "flat_equal_compute", "vanilla", "oracle_vanilla"):
+        assert 0 <= measured["top1"][system] <= 1
+    for top1 in (measured["top1"]["hard"], measured["top1"]["oracle"], measured["super_top1"]):
+        assert top1 == NOT_EVALUATED
+    assert 0 <= measured["super_top1_float"] <= 1
+    assert measured["verdict"].startswith("Two-stage (vanilla")
+    seconds = measured.pop("seconds")
+    assert set(seconds["networks"]) == {
+        f"{name} float" for name in ("flat", "flat_equal_compute", "super", "sub/bird", "sub/boat")
+    }
+    assert seconds != again.pop("seconds")
+    assert json.dumps(measured) == json.dumps(again)
+
+
+def test_run_without_networks_is_not_evaluated_and_reported_so(
+    run_config, empty_run, dataset, monkeypatch
+):
+    monkeypatch.setattr(catalog, "load", lambda config: dataset)
+    told = evaluate.evaluate_run(run_config(), empty_run, command="eval.py --run_dir=x")
+    measured = results.read(empty_run.report_dir / "results.json")
+    assert set(measured["top1"].values()) == {NOT_EVALUATED}
+    assert measured["command"] == "eval.py --run_dir=x"
+    assert told.splitlines()[-2] == "Two-stage: not evaluated."
+    assert told.endswith(f"Report: {empty_run.report_dir / 'report.md'}")
+    assert "not evaluated" in (empty_run.report_dir / "report.md").read_text()
+
+
+def test_damaged_network_leaves_the_old_report(run_config, empty_run, dataset, monkeypatch):
+    monkeypatch.setattr(catalog, "load", lambda config: dataset)
+    evaluate.evaluate_run(run_config(), empty_run, command="first")
+    before = (empty_run.report_dir / "results.json").read_bytes()
+    files.write_atomically(empty_run.float_file("flat"), b"damaged")
+    with pytest.raises(ValueError, match=r"networks/flat/float\.safetensors is not a whole"):
+        evaluate.evaluate_run(run_config(), empty_run, command="second")
+    assert (empty_run.report_dir / "results.json").read_bytes() == before
+
+
+def test_folder_that_is_no_run_is_refused_before_data_are_loaded(run_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "load", lambda config: pytest.fail("data were loaded"))
+    with pytest.raises(ValueError, match=r"is not a run: superclass_map\.json is missing"):
+        evaluate.evaluate_run(run_config(), RunDir(tmp_path), command="eval.py")

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from ss_tf.evaluation import results
+
+
+def test_results_come_back_as_written(measured, tmp_path):
+    path = tmp_path / "report" / "results.json"
+    results.write(measured, path)
+    assert results.read(path) == measured
+
+
+def test_equal_results_give_equal_bytes_whatever_their_order(measured, tmp_path):
+    results.write(measured, tmp_path / "first.json")
+    results.write(dict(reversed(measured.items())), tmp_path / "second.json")
+    assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
+
+
+def test_only_seconds_depend_on_time(measured, tmp_path):
+    results.write(measured, tmp_path / "first.json")
+    results.write({**measured, "seconds": {"evaluation": 9.0}}, tmp_path / "second.json")
+    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("first", "second"))
+    assert {key for key in first if first[key] != second[key]} == {"seconds"}
+
+
+@pytest.mark.parametrize("path", results.REQUIRED)
+def test_gap_is_refused_by_name_and_the_old_file_stays(measured, tmp_path, path):
+    file = tmp_path / "results.json"
+    results.write(measured, file)
+    before = file.read_bytes()
+    *parents, key = path.split(".")
+    level = measured
+    for parent in parents:
+        level = level[parent]
+    del level[key]
+    with pytest.raises(ValueError, match=f"lack '{path}', expected a value or 'not evaluated'"):
+        results.write(measured, file)
+    assert file.read_bytes() == before
+
+
+def test_number_that_is_none_counts_as_a_gap(measured):
+    measured["top1"]["hard"] = None
+    with pytest.raises(ValueError, match=r"lack 'top1\.hard'"):
+        results.check(measured)
+
+
+def test_nan_is_refused(measured, tmp_path):
+    measured["top1"]["hard"] = float("nan")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        results.write(measured, tmp_path / "results.json")
+
+
+def test_file_of_another_schema_is_refused(measured, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('{"schema_version": 99}')
+    with pytest.raises(ValueError, match=r"results\.json has schema version 99, expected 1"):
+        results.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_damaged_file_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "results.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"results\.json .* Run eval\.py again"):
+        results.read(path)
