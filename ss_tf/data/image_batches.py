@@ -45,6 +45,8 @@ def build(
     rows = tf.data.Dataset.from_tensor_slices((indices.ravel(), seeds.reshape(-1, 2)))
     read = _reader(examples, image_format, image_size=image_size)
 
+    # As in input_pipeline: AutoGraph has nothing to convert here.
+    @tf.autograph.experimental.do_not_convert
     def load(row, seed):
         image = crop(read(row), seed)
         return tf.ensure_shape(image, [image_size, image_size, image_format.channels])
@@ -58,6 +60,7 @@ def _gather(
     """Builds batches of decoded images."""
     images = tf.constant(examples.images)
 
+    @tf.autograph.experimental.do_not_convert
     def gather(rows):
         batch = tf.gather(images, rows)
         if batch.shape[1:3] == (image_size, image_size):

@@ -81,9 +81,8 @@ def _confusion(results: Mapping[str, object]) -> list[str]:
         [name, *(f"{count:,}" for count in counts)]
         for name, counts in zip(names, confusion["counts_by_true_then_decided"], strict=True)
     ]
-    told = (
-        f"Images by true superclass (row) and that of the {confusion['stage1']} network (column)."
-    )
+    form = confusion["stage1"]
+    told = f"Images by true superclass (row) and decided superclass (column; {form} network)."
     return [_heading("Confusion of stage 1", told), tables.markdown(["true", *names], rows)]
 
 

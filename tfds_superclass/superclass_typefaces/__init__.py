@@ -1,0 +1,1 @@
+"""Which typeface is this? 253 typefaces of ten scripts, 32x32 grayscale."""
