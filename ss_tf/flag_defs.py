@@ -193,8 +193,8 @@ def run_config() -> config.RunConfig:
         flat_fit=_fit_config(_FLAT_EPOCHS.value, _LEARNING_RATE.value),
         super_fit=_fit_config(_SUPER_EPOCHS.value, _LEARNING_RATE.value),
         sub_fit=_fit_config(_SUB_EPOCHS.value, sub_rate),
-        base_qat_fit=_fit_config(_BASE_QAT_EPOCHS.value, _QAT_LEARNING_RATE.value),
-        sub_qat_fit=_fit_config(_SUB_QAT_EPOCHS.value, _QAT_LEARNING_RATE.value),
+        base_qat_fit=_qat_fit_config(_BASE_QAT_EPOCHS.value),
+        sub_qat_fit=_qat_fit_config(_SUB_QAT_EPOCHS.value),
         networks_from=pathlib.Path(_NETWORKS_FROM.value) if _NETWORKS_FROM.value else None,
         seed=_SEED.value,
         deterministic=_DETERMINISTIC.value,
@@ -227,6 +227,11 @@ def _equal_compute_model(model: config.ModelConfig) -> config.ModelConfig | None
     if _FLAT_BACKBONE.value == "none":
         return None
     return dataclasses.replace(model, backbone=_FLAT_BACKBONE.value, resnet_blocks=None)
+
+
+def _qat_fit_config(epochs: int) -> config.FitConfig:
+    """Returns the settings of a quantization-aware phase: trained weights need no warm-up."""
+    return dataclasses.replace(_fit_config(epochs, _QAT_LEARNING_RATE.value), warmup_epochs=0.0)
 
 
 def _fit_config(epochs: int, learning_rate: float) -> config.FitConfig:

@@ -30,7 +30,6 @@ from typefaces import (
 
 _TOOLS = pathlib.Path(__file__).parent
 _PACKAGES = _TOOLS / "typefaces_packages.txt"
-_REJECTED = _TOOLS / "typefaces_rejected.tsv"
 _OUTPUT = _TOOLS.parent / "tfds_superclass" / "superclass_typefaces"
 
 
@@ -40,9 +39,16 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--output", type=pathlib.Path, default=_OUTPUT, help="Folder to write to.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of every random draw.")
     parser.add_argument("--train", type=int, default=110, help="Training images per typeface.")
-    parser.add_argument("--validation", type=int, default=50, help="Test images per typeface.")
+    parser.add_argument(
+        "--validation", type=int, default=50, help="Validation images per typeface."
+    )
     parser.add_argument("--sheets", type=pathlib.Path, help="Folder for contact sheets.")
     parser.add_argument("--figure", type=pathlib.Path, help="PNG file for the overview figure.")
+    parser.add_argument(
+        "--licences_only",
+        action="store_true",
+        help="Rewrite the licences in the manifest in --output and stop; draws nothing.",
+    )
     parser.add_argument(
         "--pictures_only",
         action="store_true",
@@ -100,13 +106,13 @@ def render(chosen: dict[str, list[faces.Face]], *, seed: int, count: int) -> np.
 
 
 def write_data(options: argparse.Namespace) -> None:
-    """Chooses, renders and writes the data file, the manifest and the label names."""
+    """Writes the data file, the manifest, the label names and the list of families refused."""
     chosen, rejected = choose_faces()
-    images = render(chosen, seed=options.seed, count=options.train + options.validation)
     rows = [manifest.entry(name, face) for name, members in chosen.items() for face in members]
+    images = render(chosen, seed=options.seed, count=options.train + options.validation)
     options.output.mkdir(parents=True, exist_ok=True)
     manifest.write(options.output / "manifest.tsv", rows)
-    manifest.write_rejections(_REJECTED, rejected)
+    manifest.write_rejections(options.output / "rejected.tsv", rejected)
     (options.output / "labels.txt").write_text("".join(f"{row.label}\n" for row in rows))
     path = options.output / "typefaces.npz"
     digest = storage.write(path, images[:, : options.train], images[:, options.train :])
@@ -115,6 +121,18 @@ def write_data(options: argparse.Namespace) -> None:
     dummy = options.output / "dummy_data"
     dummy.mkdir(exist_ok=True)
     storage.write(dummy / path.name, images[:, :2], images[:, -1:])
+
+
+def write_licences(folder: pathlib.Path) -> None:
+    """Rewrites the licences in the manifest in `folder`, and nothing else."""
+    path = folder / "manifest.tsv"
+    manifest.write(path, manifest.licensed(manifest.read(path)))
+
+
+def warn_of_version_changes() -> None:
+    """Prints a line for each installed package that differs from the shipped manifest's."""
+    for change in manifest.version_changes(manifest.read(_OUTPUT / "manifest.tsv")):
+        print(f"warning: {change}; the result may differ from the shipped one", flush=True)
 
 
 def write_pictures(options: argparse.Namespace) -> None:
@@ -132,6 +150,11 @@ def main() -> None:
     options = parse_arguments()
     # fontTools warns of harmless slips in the name tables of old fonts.
     logging.getLogger("fontTools").setLevel(logging.ERROR)
+    if not options.pictures_only:
+        warn_of_version_changes()
+    if options.licences_only:
+        write_licences(options.output)
+        return
     if not options.pictures_only:
         write_data(options)
     write_pictures(options)

@@ -57,7 +57,7 @@ def load(config: config_lib.DataConfig, image_format: ImageFormat) -> Dataset:
         train=train.select(~held_out),
         minival=train.select(held_out),
         validation=validation,
-        unreadable=tuple((image_files.printable(path), reason) for path, reason in reasons.items()),
+        unreadable=tuple((_key(path, root=root), reason) for path, reason in reasons.items()),
         **vars(image_format),
     )
 
@@ -78,18 +78,23 @@ def _superclass_map(tree: dict[str, folder_tree.Groups], *, root: pathlib.Path) 
 def _examples(
     groups: folder_tree.Groups, superclass_map: SuperclassMap, *, root: pathlib.Path
 ) -> Examples:
-    """Lists the files of one split; keys are paths relative to `root` with forward slashes."""
+    """Lists the files of one split."""
     label_of = {name: label for label, name in enumerate(superclass_map.label_names)}
     pairs = [(path, label_of["/".join(group)]) for group, paths in groups.items() for path in paths]
-    keys = [
-        unicodedata.normalize("NFC", pathlib.Path(path).relative_to(root).as_posix())
-        for path, _ in pairs
-    ]
     return Examples(
         images=np.array([path for path, _ in pairs], np.str_),
         labels=np.array([label for _, label in pairs], np.int64),
-        keys=np.array([image_files.printable(key) for key in keys], np.str_),
+        keys=np.array([_key(path, root=root) for path, _ in pairs], np.str_),
     )
+
+
+def _key(path: str, *, root: pathlib.Path) -> str:
+    """Returns an image's name wherever its tree lies: the path from `root`, with forward slashes.
+
+    Reports list images by it, so that they show nobody's disk.
+    """
+    relative = pathlib.Path(path).relative_to(root).as_posix()
+    return image_files.printable(unicodedata.normalize("NFC", relative))
 
 
 def _unreadable(

@@ -74,7 +74,15 @@ def _folders(parent: str, *, root: pathlib.Path) -> dict[str, str]:
     folders = {}
     for entry in _entries(parent):
         if os.path.isdir(entry.path):
-            folders[_name(entry)] = entry.path
+            name = _name(entry)
+            if name in folders:
+                other = os.path.basename(folders[name])
+                # Escaped, for they look the same.
+                raise ValueError(
+                    f"{parent} has folders {other!a} and {entry.name!a}, one name in two "
+                    "Unicode spellings, expected one folder. Move the images of one to the other."
+                )
+            folders[name] = entry.path
         elif not os.path.exists(entry.path):
             raise ValueError(f"{entry.path} is a link that leads nowhere, expected a folder.")
         elif pathlib.PurePath(entry.name).suffix.lower() in image_files.EXTENSIONS:

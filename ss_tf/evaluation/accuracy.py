@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ss_tf.evaluation import metrics, verdict
-from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.evaluation.results import NOT_EVALUATED, UNDEFINED
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 
 # Ways to decide a label. What each one is: docstring of Decisions.
@@ -56,8 +56,8 @@ def summarize(decisions: Decisions, superclass_map: SuperclassMap) -> dict[str, 
 
     Returns:
       The entries `num_examples`, `top1`, `super_top1`, `super_top1_float`, `per_superclass`,
-      `confusion`, `flat_errors`, `relative_gain_percent`, `comparisons` and `verdict`. Accuracies
-      are in [0, 1]; what no system decided is "not evaluated".
+      `confusion`, `flat_errors`, `relative_gain_percent` and `comparisons`. Accuracies are in
+      [0, 1]; what no system decided is "not evaluated", what would be divided by 0 "undefined".
 
     Raises:
       ValueError: if decisions and truths do not pair up.
@@ -66,7 +66,6 @@ def summarize(decisions: Decisions, superclass_map: SuperclassMap) -> dict[str, 
     top1 = {name: NOT_EVALUATED for name in SYSTEMS}
     for name, labels in decisions.labels.items():
         top1[name] = metrics.top1(labels, decisions.true)
-    comparisons = verdict.compare(decisions.labels, true=decisions.true)
     return {
         "num_examples": len(decisions.true),
         "top1": top1,
@@ -78,8 +77,7 @@ def summarize(decisions: Decisions, superclass_map: SuperclassMap) -> dict[str, 
         "relative_gain_percent": {
             name: _relative_gain(top1[name], top1["flat"]) for name in SYSTEMS if name != "flat"
         },
-        "comparisons": comparisons,
-        "verdict": verdict.sentence(top1, comparisons),
+        "comparisons": verdict.compare(decisions.labels, true=decisions.true),
     }
 
 
@@ -148,13 +146,13 @@ def _flat_errors(decisions: Decisions, superclass_map: SuperclassMap) -> dict[st
         decisions.true,
         superclass_of_label=superclass_map.superclass_of_label,
     )
-    share = inside / errors if errors else NOT_EVALUATED
+    share = inside / errors if errors else UNDEFINED
     return {"errors": errors, "inside_superclass": inside, "share_inside_superclass": share}
 
 
 def _relative_gain(accuracy: float | str, reference: float | str) -> float | str:
-    """Returns the gain in percent of the reference, where both are numbers and it exists."""
+    """Returns the gain in percent of the reference, where both are numbers."""
     if NOT_EVALUATED in (accuracy, reference):
         return NOT_EVALUATED
     gain = metrics.relative_gain_percent(accuracy, reference)
-    return NOT_EVALUATED if gain is None else gain
+    return UNDEFINED if gain is None else gain

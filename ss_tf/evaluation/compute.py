@@ -15,14 +15,15 @@ from ss_tf.models.resnet import build_resnet, count_macs
 from ss_tf.training import plan
 
 
-def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, int | str]:
+def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, float | str]:
     """Counts the multiply-accumulates of each system for one image.
 
     Returns:
       "stage1", "flat", "flat_equal_compute" and "two_stage" -> multiply-accumulates, or
       "not evaluated" for a second flat network that the run does not have. "two_stage" is stage 1
       and the sub network of the image's true superclass, mean over the validation images; a
-      superclass with one subclass costs no second stage.
+      superclass with one subclass costs no second stage. "flat_equal_compute_ratio" is the second
+      flat network's number over that of "two_stage".
     """
     superclass_map = dataset.superclass_map
     count = _counter(config.model, config, dataset=dataset)
@@ -31,15 +32,18 @@ def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, int | str]:
     for superclass in superclasses_with_sub(superclass_map):
         second_stage[superclass] = count(len(superclass_map.labels_in(superclass)))
     true_superclass = np.asarray(superclass_map.superclass_of_label)[dataset.validation.labels]
-    equal_compute = NOT_EVALUATED
+    two_stage = stage1 + round(float(second_stage[true_superclass].mean()))
+    equal_compute = ratio = NOT_EVALUATED
     if config.equal_compute_model is not None:
         count_second = _counter(config.equal_compute_model, config, dataset=dataset)
         equal_compute = count_second(superclass_map.num_labels)
+        ratio = equal_compute / two_stage
     return {
         "stage1": stage1,
         "flat": count(superclass_map.num_labels),
         "flat_equal_compute": equal_compute,
-        "two_stage": stage1 + round(float(second_stage[true_superclass].mean())),
+        "flat_equal_compute_ratio": ratio,
+        "two_stage": two_stage,
     }
 
 

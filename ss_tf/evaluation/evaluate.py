@@ -19,6 +19,7 @@ from ss_tf.evaluation import (
     storage,
     summary,
     systems,
+    verdict,
 )
 from ss_tf.evaluation.networks import Networks
 from ss_tf.training.run_dir import RunDir
@@ -81,14 +82,17 @@ def evaluate(
         **facts,
         **accuracy.summarize(decisions, superclass_map),
         "command": command,
+        "flags": run.flags_file.read_text(encoding="utf-8").splitlines(),
         "macs_per_image": compute.macs_per_image(config, dataset),
         "schema_version": results.SCHEMA_VERSION,
         "seed": config.seed,
         "sizes": storage.measure(config, run, superclass_map=superclass_map, base=networks.base),
         "stage1": systems.stage1_network(config),
-        "training": provenance.training(run, superclass_map),
+        "training": provenance.training(run, superclass_map, num_train=len(dataset.train)),
         "versions": provenance.versions(),
     }
+    measured["training_passes"] = provenance.training_passes(config, measured)
+    measured["verdict"] = verdict.sentence(measured)
     measured["seconds"] = {
         "evaluation": time.monotonic() - began,
         "networks": networks.seconds,

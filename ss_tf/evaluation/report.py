@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ss_tf import files
 from ss_tf.evaluation import results as results_lib
-from ss_tf.evaluation import summary, tables
+from ss_tf.evaluation import summary, tables, verdict
 from ss_tf.evaluation.results import NOT_EVALUATED
 
 
@@ -32,6 +32,7 @@ def markdown(results: Mapping[str, object]) -> str:
         results["verdict"],
         _heading("Summary", f"{results['num_examples']:,} validation images, each counted once."),
         summary.markdown(results),
+        *_comparisons(results),
         _heading("Per superclass", "Top-1 in %, on the images of each superclass."),
         tables.markdown(*_per_superclass(results)),
         _flat_errors(results),
@@ -41,6 +42,26 @@ def markdown(results: Mapping[str, object]) -> str:
         *_circumstances(results),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _comparisons(results: Mapping[str, object]) -> list[str]:
+    """Returns the section on two-stage against the flat networks."""
+    rows = []
+    for system, comparisons in results["comparisons"].items():
+        for reference, comparison in comparisons.items():
+            title = f"{system} against {verdict.reference_name(reference, results)}"
+            cells = [NOT_EVALUATED, "", ""]
+            if comparison != NOT_EVALUATED:
+                low, high = (tables.gain(comparison[end]) for end in ("low", "high"))
+                cells = [
+                    tables.gain(comparison["difference"]),
+                    f"{low} to {high}",
+                    comparison["outcome"],
+                ]
+            rows.append([title, *cells])
+    told = "Top-1 of two-stage minus that of a flat network on the same images, in points."
+    header = ["two-stage", "difference", "95 % interval", "outcome"]
+    return [_heading("Comparisons", told), tables.markdown(header, rows)]
 
 
 def _per_superclass(results: Mapping[str, object]) -> tuple[list[str], list[list[str]]]:
@@ -65,6 +86,8 @@ def _flat_errors(results: Mapping[str, object]) -> str:
     errors = results["flat_errors"]
     if errors == NOT_EVALUATED:
         return f"Errors of the flat network: {NOT_EVALUATED}."
+    if not errors["errors"]:
+        return "The flat network makes no error on these images."
     return (
         f"Of the {errors['errors']:,} errors of the flat network, {errors['inside_superclass']:,} "
         f"({tables.percent(errors['share_inside_superclass'])} %) stay inside the true superclass."
@@ -89,7 +112,16 @@ def _confusion(results: Mapping[str, object]) -> list[str]:
 def _sizes(results: Mapping[str, object]) -> list[str]:
     """Returns the section on the sizes of stored sub networks."""
     sizes = results["sizes"]
-    header = ["sub network", "fp32", "int8", "fp16 + 7z", "of fp32", "int8 delta", "of int8"]
+    header = [
+        "sub network",
+        "fp32",
+        "int8",
+        "fp16 + 7z",
+        "of fp32",
+        "int8 delta",
+        "of int8",
+        "entropy",
+    ]
     rows = [
         [
             name,
@@ -99,25 +131,35 @@ def _sizes(results: Mapping[str, object]) -> list[str]:
             tables.ratio(row["size_ratio"]["fp16_7z"]),
             tables.file_size(row["int8_delta"]),
             tables.ratio(row["size_ratio"]["int8_delta"]),
+            tables.file_size(row["int8_delta_entropy"]),
         ]
         for name, row in [*sizes["per_superclass"].items(), ("mean", sizes)]
     ]
-    told = "Bytes of whole files, headers included. Ratios are compressed / original."
+    told = (
+        "Bytes of whole files, headers included, but for two columns. *fp16 + 7z*, the paper's "
+        "delta, is measured for its size alone: it is lossy, its accuracy is not evaluated, and it "
+        "is not written to disk. *entropy* is the order-0 entropy of the int8 delta's residuals; "
+        "the file also holds the head, batch norm, ranges and a header. Ratios are compressed / "
+        "original."
+    )
     return [_heading("Sizes", told), tables.markdown(header, rows)]
 
 
 def _training(results: Mapping[str, object]) -> list[str]:
-    """Returns the section on how long the networks were trained."""
-    told = "Epochs, and images shown, of each kind of network; sub networks together."
+    """Returns the section on how much the networks were trained."""
+    told = (
+        "Passes (images shown over the number of training images) of each kind of network; sub "
+        "networks together."
+    )
     rows = [
-        [kind, phase, f"{amount['epochs']:,}", f"{amount['images']:,}"]
+        [kind, phase, tables.passes(amount["passes"]), f"{amount['images']:,}"]
         for kind, phases in results["training"].items()
         if phases != NOT_EVALUATED
         for phase, amount in phases.items()
     ]
     return [
         _heading("Training", told),
-        tables.markdown(["networks", "phase", "epochs", "images"], rows),
+        tables.markdown(["networks", "phase", "passes", "images"], rows),
     ]
 
 
@@ -132,7 +174,11 @@ def _circumstances(results: Mapping[str, object]) -> list[str]:
         f"- unreadable images left out: {len(left_out)}",
         *(f"  {line}" for line in left_out),
     ]
-    return [_heading("Circumstances", "\n".join(lines))]
+    flags = "\n".join(["```", *results["flags"], "```"])
+    return [
+        _heading("Circumstances", "\n".join(lines)),
+        f"Flags of the run:\n\n{flags}",
+    ]
 
 
 def _heading(title: str, told: str) -> str:

@@ -14,6 +14,9 @@ SCHEMA_VERSION = 1
 # Stands for every measurement that was not made.
 NOT_EVALUATED = "not evaluated"
 
+# Stands for a ratio to zero.
+UNDEFINED = "undefined"
+
 # Dots go down one level. A report without one of these is refused.
 REQUIRED = (
     "command",
@@ -21,8 +24,9 @@ REQUIRED = (
     "confusion",
     "dataset",
     "examples_by_split",
+    "flags",
     "flat_errors",
-    "macs_per_image",
+    "macs_per_image.flat_equal_compute_ratio",
     "num_examples",
     "per_superclass",
     "relative_gain_percent.hard",
@@ -34,6 +38,7 @@ REQUIRED = (
     "sizes.int8_network",
     "sizes.fp16_7z",
     "sizes.int8_delta",
+    "sizes.int8_delta_entropy",
     "sizes.size_ratio",
     "sizes.per_superclass",
     "sizes.systems",
@@ -46,6 +51,7 @@ REQUIRED = (
     "top1.oracle",
     "top1.vanilla",
     "training",
+    "training_passes",
     "unreadable",
     "verdict",
     "versions",
@@ -77,21 +83,3 @@ def write(results: Mapping[str, object], path: pathlib.Path) -> None:
     check(results)
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
     files.write_atomically(path, (text + "\n").encode())
-
-
-def read(path: pathlib.Path) -> dict[str, object]:
-    """Reads what `write` wrote.
-
-    Raises:
-      ValueError: if the file is no results file, or has another schema version.
-    """
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a results file ({error}). Run eval.py again.") from error
-    version = results.get("schema_version") if isinstance(results, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"{path} has schema version {version}, expected {SCHEMA_VERSION}. Run eval.py again."
-        )
-    return results

@@ -1,4 +1,4 @@
-"""Bytes of the networks of a run: real files, headers included."""
+"""Bytes of the networks of a run: real files, headers included, and what they compare with."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, RunDir, sub
 
 # Compressed form -> the form it is compared with.
 _ORIGINALS = {"fp16_7z": "fp32_network", "int8_delta": "int8_network"}
+_FORMS = (*_ORIGINALS.values(), *_ORIGINALS, "int8_delta_entropy")
 
 
 def measure(
@@ -33,11 +34,13 @@ def measure(
       base: the base, or None if there is none.
 
     Returns:
-      The entry `sizes` of results.json. Bytes of a sub network in each form: `fp32_network`,
-      `int8_network`, `fp16_7z` (the paper's delta) and `int8_delta` (its file in the bank), with
-      `size_ratio` of fp16_7z to fp32_network and of int8_delta to int8_network. At the top these
-      are means over the superclasses; `per_superclass` has each. `systems` has the bytes
-      `on_disk` and `in_memory` of whole systems. What is not on disk is "not evaluated".
+      The entry `sizes` of results.json. Bytes of a sub network in each form: the files of
+      `fp32_network`, `int8_network` and `int8_delta` (in the bank); `fp16_7z` (the paper's delta,
+      made in memory for its size alone) and `int8_delta_entropy` (order-0 entropy of the delta's
+      residuals), with `size_ratio` of fp16_7z to fp32_network and of int8_delta to int8_network.
+      At the top these are means over the superclasses; `per_superclass` has each. `systems` has
+      the bytes of network files that whole systems need `on_disk`, and of those they need
+      `at_once`. What is not on disk is "not evaluated".
 
     Raises:
       ValueError: naming the file, if a network is damaged.
@@ -47,7 +50,7 @@ def measure(
         for name in superclasses_with_sub(superclass_map).values()
     }
     return {
-        **{form: _mean_bytes(form, subs) for form in _forms()},
+        **{form: _mean_bytes(form, subs) for form in _FORMS},
         "size_ratio": {
             form: _mean([sizes["size_ratio"][form] for sizes in subs.values()])
             for form in _ORIGINALS
@@ -57,18 +60,18 @@ def measure(
     }
 
 
-def _forms() -> list[str]:
-    return [*_ORIGINALS.values(), *_ORIGINALS]
-
-
 def _sub_sizes(run: RunDir, superclass: str, *, base: IntegerNetwork | None) -> dict[str, object]:
     """Returns form -> bytes of one sub network, and its size ratios."""
     float_file = run.float_file(sub(superclass))
-    sizes = {form: NOT_EVALUATED for form in _forms()}
+    sizes = {form: NOT_EVALUATED for form in _FORMS}
     sizes["fp32_network"] = _file_bytes(float_file)
     sizes["int8_network"] = _file_bytes(run.int8_file(sub(superclass)))
     if base is not None:
         sizes["int8_delta"] = _file_bytes(bank.entry_path(run.bank_dir, superclass))
+        if sizes["int8_delta"] != NOT_EVALUATED:
+            network = bank.read_entry(run.bank_dir, superclass, base=base)
+            entropy = delta_sizes.residual_entropy_bytes(base, network)
+            sizes["int8_delta_entropy"] = math.ceil(entropy)
         if float_file.is_file():
             tensors, _ = files.read_tensors(float_file)
             # The float sub network started from the base's dequantized weights.
@@ -85,7 +88,7 @@ def _sub_sizes(run: RunDir, superclass: str, *, base: IntegerNetwork | None) -> 
 def _systems(
     config: RunConfig, run: RunDir, subs: Mapping[str, Mapping[str, object]]
 ) -> dict[str, dict[str, int | str]]:
-    """Returns system -> bytes on disk, and bytes of the networks that must be in memory at once."""
+    """Returns system -> bytes of the network files it needs on disk, and at once."""
     stage1 = stage1_network(config)
     flat = _file_bytes(run.float_file(FLAT))
     second_flat = _file_bytes(run.float_file(FLAT_EQUAL_COMPUTE))
@@ -93,8 +96,9 @@ def _systems(
     vanilla = _total(
         [_file_bytes(run.float_file(stage1)), *(sizes["fp32_network"] for sizes in subs.values())]
     )
-    int8_networks = [base, *(sizes["int8_network"] for sizes in subs.values())]
-    one_network = NOT_EVALUATED if NOT_EVALUATED in int8_networks else max(int8_networks)
+    int8_subs = [sizes["int8_network"] for sizes in subs.values()]
+    # A ResidentNetwork holds the base beside the one network that its model is set to.
+    largest_sub = NOT_EVALUATED if NOT_EVALUATED in int8_subs else max(int8_subs, default=0)
     bank_and_base = _total([base, *(sizes["int8_delta"] for sizes in subs.values())])
     return {
         "stage1": _bytes(base if config.base else _file_bytes(run.float_file(stage1))),
@@ -102,13 +106,13 @@ def _systems(
         "flat_int8": _bytes(base if config.base == FLAT else NOT_EVALUATED),
         "flat_equal_compute": _bytes(second_flat),
         "vanilla": _bytes(vanilla),
-        "hard": _bytes(bank_and_base, in_memory=one_network),
+        "hard": _bytes(bank_and_base, at_once=_total([base, largest_sub])),
     }
 
 
-def _bytes(on_disk: int | str, *, in_memory: int | str | None = None) -> dict[str, int | str]:
-    """Returns the sizes of a system; without a second one, all that is on disk is in memory."""
-    return {"on_disk": on_disk, "in_memory": on_disk if in_memory is None else in_memory}
+def _bytes(on_disk: int | str, *, at_once: int | str | None = None) -> dict[str, int | str]:
+    """Returns the sizes of a system; without a second one, all that is on disk is needed at once."""
+    return {"on_disk": on_disk, "at_once": on_disk if at_once is None else at_once}
 
 
 def _file_bytes(path: pathlib.Path) -> int | str:

@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Mapping
 
 from ss_tf.evaluation import results as results_lib
-from ss_tf.evaluation import tables
+from ss_tf.evaluation import tables, verdict
 from ss_tf.evaluation.results import NOT_EVALUATED
 
 _TERMINAL_COLUMNS = 100
-_HEADER = ("system", "top-1 %", "over flat %", "MACs/image", "in memory", "on disk")
+_HEADER = ("system", "top-1 %", "over flat %", "passes", "MACs/image", "files at once", "on disk")
 # Rows of the summary after stage 1, in the order of the paper's tables.
 _TITLES = {
     "flat": "flat",
@@ -32,13 +32,23 @@ _MACS_OF_SYSTEM = {
     "hard": "two_stage",
 }
 _NOTES = """\
-*flat*: one float network over all labels; *equal compute*: a second one, with about the compute of
-two stages. *vanilla*: float networks, all in memory. *hard*: int8, one network in memory, sub
-networks restored from the bank of deltas. *oracle*: the sub networks of *hard*, chosen by the true
-superclass; a bound, no system. *over flat* is relative, as in the paper: +3 % of 70 % is 72.1 %.
-*on disk* is the size of all files needed; *in memory* that of those needed at once. An *interval*
-is what the difference may be on other images of the same kind (paired, Agresti and Min 2005);
-training again with another seed can move it further."""
+*flat*: one float network over all labels; *equal compute* or *second flat*: another one, with its
+compute over that of two stages. *vanilla*: two stages of float networks. *hard*: two stages in int8,
+sub networks restored from the bank of deltas. *oracle*: the sub networks of *hard*, chosen by the
+true superclass; a bound, no system. *over flat* is relative, as in the paper: +3 % of 70 % is
+72.1 %.
+
+*passes*: images shown in training to the networks behind a decision, over the number of training
+images. For two stages that is the base, quantization-aware epochs included, and then the sub
+networks: their images together are about one pass per epoch.
+
+*on disk*: bytes of all network files needed; *files at once*: of those needed at the same time, for
+*hard* the int8 base and the largest int8 sub network. Neither is measured memory: the Keras model
+of this version computes in float32. And they do not compare like with like: *hard* is int8, *flat*
+fp32, and a flat network in int8 would take about a quarter of its fp32 size as well.
+
+An *interval* is what a difference may be on other images of the same kind (paired, Agresti and Min
+2005); training again with another seed can move it further."""
 
 
 def markdown(results: Mapping[str, object]) -> str:
@@ -61,7 +71,7 @@ def text(results: Mapping[str, object]) -> str:
     size_ratio = {form: tables.ratio(x) for form, x in results["sizes"]["size_ratio"].items()}
     ratios = (
         f"Mean sub network: int8 delta {size_ratio['int8_delta']} of the int8 file, "
-        f"fp16 + 7z {size_ratio['fp16_7z']} of the fp32 file."
+        f"fp16 + 7z {size_ratio['fp16_7z']} of the fp32 file (lossy)."
     )
     table = tables.text(_HEADER, _rows(results))
     return "\n".join([table, "", ratios, textwrap.fill(results["verdict"], _TERMINAL_COLUMNS)])
@@ -71,15 +81,9 @@ def _rows(results: Mapping[str, object]) -> list[list[str]]:
     """Returns one row per system."""
     rows = [_stage1_row(results)]
     for system, title in shown_systems(results).items():
+        top1 = results["top1"][system]
         gain = results["relative_gain_percent"].get(system)
-        rows.append(
-            [
-                title,
-                tables.percent(results["top1"][system]),
-                "" if gain is None else tables.gain(gain),
-                *_cost(results, system),
-            ]
-        )
+        rows.append(_row(results, system, title=title, top1=top1, gain=gain))
     return rows
 
 
@@ -88,7 +92,28 @@ def _stage1_row(results: Mapping[str, object]) -> list[str]:
     form, column = stage1_form(results)
     title = f"{results['stage1']} ({form}), superclass"
     top1 = results["super_top1"] if column == "super" else results["super_top1_float"]
-    return [title, tables.percent(top1), "", *_cost(results, "stage1")]
+    return _row(results, "stage1", title=title, top1=top1, gain=None)
+
+
+def _row(results, system, *, title, top1, gain):
+    """Returns the cells of a system.
+
+    One that was not evaluated says so once; an oracle, which no one can run, has no costs.
+    """
+    if top1 == NOT_EVALUATED:
+        return [title, NOT_EVALUATED, *[""] * (len(_HEADER) - 2)]
+    accuracy = [tables.percent(top1), "" if gain is None else tables.gain(gain)]
+    if system not in _MACS_OF_SYSTEM:
+        return [title, *accuracy, *[""] * 4]
+    sizes = results["sizes"]["systems"][system]
+    return [
+        title,
+        *accuracy,
+        tables.passes(results["training_passes"][system]),
+        tables.millions(results["macs_per_image"][_MACS_OF_SYSTEM[system]]),
+        tables.file_size(sizes["at_once"]),
+        tables.file_size(sizes["on_disk"]),
+    ]
 
 
 def stage1_form(results: Mapping[str, object]) -> tuple[str, str]:
@@ -99,21 +124,19 @@ def stage1_form(results: Mapping[str, object]) -> tuple[str, str]:
 
 def shown_systems(results: Mapping[str, object]) -> dict[str, str]:
     """Returns system -> title of the systems to show."""
+    titles = {**_TITLES, "flat_equal_compute": _second_flat_title(results)}
     return {
         system: title
-        for system, title in _TITLES.items()
+        for system, title in titles.items()
         if system not in _OPTIONAL_SYSTEMS or results["top1"][system] != NOT_EVALUATED
     }
 
 
-def _cost(results: Mapping[str, object], system: str) -> list[str]:
-    """Returns the cells of compute and sizes; empty for an oracle, which no one can run."""
-    if system not in results["sizes"]["systems"]:
-        return ["", "", ""]
-    sizes = results["sizes"]["systems"][system]
-    macs = results["macs_per_image"][_MACS_OF_SYSTEM[system]]
-    return [
-        tables.millions(macs),
-        tables.file_size(sizes["in_memory"]),
-        tables.file_size(sizes["on_disk"]),
-    ]
+def _second_flat_title(results: Mapping[str, object]) -> str:
+    """Returns the title of the second flat network: equal in compute only if it is."""
+    ratio = results["macs_per_image"]["flat_equal_compute_ratio"]
+    if ratio == NOT_EVALUATED:
+        return _TITLES["flat_equal_compute"]
+    if verdict.is_equal_compute(ratio):
+        return f"flat, equal compute, {ratio:.2f}x"
+    return f"second flat, {ratio:.2f}x compute"

@@ -42,8 +42,13 @@ def percent(share: float | str) -> str:
 
 
 def gain(percentage: float | str) -> str:
-    """Shows a difference in percent, with + or -."""
+    """Shows a difference in percent or in points, with + or -."""
     return percentage if isinstance(percentage, str) else f"{percentage:+.2f}"
+
+
+def passes(count: float | str) -> str:
+    """Shows passes over the training images."""
+    return count if isinstance(count, str) else f"{count:,.1f}"
 
 
 def ratio(value: float | str) -> str:

@@ -10,8 +10,10 @@ from ss_tf.evaluation import metrics
 from ss_tf.evaluation.results import NOT_EVALUATED
 
 TWO_STAGE = ("hard", "vanilla")
-# What two-stage has to beat, and how the sentence calls it.
-_REFERENCES = {"flat": "flat", "flat_equal_compute": "flat at equal compute"}
+# What two-stage has to beat.
+REFERENCES = ("flat", "flat_equal_compute")
+# The compute of a second flat network, over that of two stages, that may still be called equal.
+_LEAST_EQUAL, _MOST_EQUAL = 0.85, 1.15
 
 
 def compare(
@@ -28,30 +30,45 @@ def compare(
       (low and high bound the interval of 95 %), and `outcome`; or "not evaluated".
     """
     return {
-        system: {name: _comparison(labels, system, name, true=true) for name in _REFERENCES}
+        system: {name: _comparison(labels, system, name, true=true) for name in REFERENCES}
         for system in TWO_STAGE
     }
 
 
-def sentence(
-    top1: Mapping[str, float | str],
-    comparisons: Mapping[str, Mapping[str, Mapping[str, object] | str]],
-) -> str:
+def is_equal_compute(ratio: float | str) -> bool:
+    """Says whether a second flat network of that compute, over two-stage's, may be called equal."""
+    return ratio == NOT_EVALUATED or _LEAST_EQUAL <= ratio <= _MOST_EQUAL
+
+
+def reference_name(reference: str, results: Mapping[str, object]) -> str:
+    """Returns what to call one of REFERENCES in a sentence."""
+    ratio = results["macs_per_image"]["flat_equal_compute_ratio"]
+    if reference == "flat":
+        return "flat"
+    if ratio == NOT_EVALUATED:
+        return "flat at equal compute"
+    if is_equal_compute(ratio):
+        return f"flat at equal compute ({ratio:.2f}x that of two stages)"
+    return f"the second flat network ({ratio:.2f}x the compute of two stages)"
+
+
+def sentence(results: Mapping[str, object]) -> str:
     """Says in one sentence whether two-stage pays here.
 
     Args:
-      top1: system -> accuracy in [0, 1] or "not evaluated".
-      comparisons: what `compare` returned.
+      results: `top1`, `comparisons`, `macs_per_image` and `training_passes` of results.json.
     """
+    top1 = results["top1"]
     evaluated = [system for system in TWO_STAGE if top1[system] != NOT_EVALUATED]
     if not evaluated:
         return f"Two-stage: {NOT_EVALUATED}."
     system = evaluated[0]
     clauses = [
-        _clause(comparisons[system][name], called, top1[name])
-        for name, called in _REFERENCES.items()
+        _clause(results["comparisons"][system][name], reference_name(name, results), top1[name])
+        for name in REFERENCES
     ]
-    return f"Two-stage ({system}, {100 * top1[system]:.2f} %) {', and '.join(clauses)}."
+    subject = f"Two-stage ({system}, {100 * top1[system]:.2f} %)"
+    return f"{subject}{_head_start(system, results)} {', and '.join(clauses)}."
 
 
 def _comparison(
@@ -67,6 +84,14 @@ def _comparison(
         "high": 100 * paired.high,
         "outcome": paired.outcome,
     }
+
+
+def _head_start(system: str, results: Mapping[str, object]) -> str:
+    """Tells if two-stage was trained for more passes than flat; else returns nothing."""
+    passes, of_flat = (results["training_passes"][name] for name in (system, "flat"))
+    if NOT_EVALUATED in (passes, of_flat) or passes <= of_flat:
+        return ""
+    return f", after {passes:.1f} passes over the training images against {of_flat:.1f},"
 
 
 def _clause(comparison: Mapping[str, object] | str, called: str, accuracy: float | str) -> str:

@@ -14,24 +14,42 @@ from ss_tf import files
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """How far a phase has come: `step` batches of epoch number `epoch` are done."""
+    """How far a phase has come.
+
+    Attributes:
+      epoch: number of the epoch, from 0.
+      step: batches of that epoch that are done.
+      seconds: time that the epoch took so far.
+    """
 
     epoch: int
     step: int
+    seconds: float
 
 
-def save(path: pathlib.Path, variables: Sequence[tf.Variable], position: Position) -> None:
+def save(
+    path: pathlib.Path,
+    variables: Sequence[tf.Variable],
+    position: Position,
+    *,
+    origin: str,
+) -> None:
     """Writes the variables' values and the position, replacing an older checkpoint atomically.
 
     Variables are stored by their place in the sequence: optimizer slots have no stable names.
+
+    Args:
+      path: the file.
+      variables: everything that the phase changes.
+      position: how far it has come.
+      origin: names what the phase started from; `restore` asks for the same.
     """
     tensors = {f"{index:05d}": variable.numpy() for index, variable in enumerate(variables)}
-    files.write_tensors(
-        path, tensors, metadata={"position": json.dumps(dataclasses.asdict(position))}
-    )
+    position_text = json.dumps(dataclasses.asdict(position))
+    files.write_tensors(path, tensors, metadata={"position": position_text, "origin": origin})
 
 
-def restore(path: pathlib.Path, variables: Sequence[tf.Variable]) -> Position:
+def restore(path: pathlib.Path, variables: Sequence[tf.Variable], *, origin: str) -> Position:
     """Assigns what `save` wrote, and returns the position.
 
     Raises:
@@ -41,6 +59,8 @@ def restore(path: pathlib.Path, variables: Sequence[tf.Variable]) -> Position:
     try:
         tensors, metadata = files.read_tensors(path)
         position = Position(**json.loads(metadata["position"]))
+        if metadata["origin"] != origin:
+            raise ValueError(f"{path} started from {metadata['origin']}, expected {origin}.")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"No checkpoint: {error} Delete {path} to train this phase anew."

@@ -28,8 +28,8 @@ class MetricsLog:
         self._network_dir, self._phase = network_dir, phase
         self._events = tf.summary.create_file_writer(str(network_dir / "tensorboard"))
 
-    def record(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Adds the record of one finished epoch.
+    def record(self, epoch: int, values: Mapping[str, float | None]) -> None:
+        """Adds the record of one finished epoch; None stands for what was not measured.
 
         An epoch that was recorded, but lost its checkpoint to a crash, is trained again: its old
         record, and any later one of the phase, is replaced. The file is rewritten whole, so a
@@ -41,9 +41,10 @@ class MetricsLog:
             if record["phase"] != self._phase or record["epoch"] < epoch
         ]
         records = [*kept, {"phase": self._phase, "epoch": epoch, **values}]
-        text = "".join(json.dumps(record) + "\n" for record in records)
+        text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
         files.write_atomically(self._network_dir / FILE_NAME, text.encode())
         with self._events.as_default(step=epoch):
             for name, value in values.items():
-                tf.summary.scalar(f"{self._phase}/{name}", value)
+                if value is not None:
+                    tf.summary.scalar(f"{self._phase}/{name}", value)
         self._events.flush()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pathlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,7 @@ from ss_tf.data import catalog, input_pipeline
 from ss_tf.data.examples import Dataset
 from ss_tf.deltas import bank
 from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
+from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.resnet import build_resnet
 from ss_tf.training import metrics_log, plan
 from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, RunDir
@@ -62,18 +64,28 @@ class Stages:
         self._map = dataset.superclass_map
         self._sub_float: Trainer | None = None
         self._sub_qat: Trainer | None = None
+        self._origin = _origin(None)
 
     def train(self, names: Sequence[str]) -> None:
         """Trains the named networks in turn."""
         for number, name in enumerate(names, start=1):
             title = f"[{number}/{len(names)}] {name}"
+            self._drop_old_checkpoints(name)
             if plan.superclass_of(name) is None:
                 self._train_whole(name, title)
             else:
                 self._train_sub(name, title)
 
+    def _drop_old_checkpoints(self, name: str) -> None:
+        """Removes the checkpoints of finished phases, also those that a kill left behind."""
+        run = self._run
+        for phase, result in (("float", run.float_file(name)), ("qat", run.int8_file(name))):
+            if result.is_file():
+                run.checkpoint_file(name, phase).unlink(missing_ok=True)
+
     def _train_whole(self, name: str, title: str) -> None:
         """Trains a flat network or the super network, and quantizes it if it is the base."""
+        self._origin = _origin(None)
         self._copy_from_other_run(name)
         is_base = name == self._config.base
         if not self._run.float_file(name).is_file():
@@ -97,19 +109,23 @@ class Stages:
 
     def _train_sub(self, name: str, title: str) -> None:
         """Trains a sub network, from the base if there is one, and writes its delta."""
-        base = None
+        run, base = self._run, None
         if self._config.base:
-            base = integer_network.load(self._run.int8_file(self._config.base))
-        if not self._run.float_file(name).is_file():
+            base = integer_network.load(run.int8_file(self._config.base))
+        self._origin = _origin(base)
+        if not run.float_file(name).is_file():
             self._train_sub_float(name, title, base)
+        _, metadata = files.read_tensors(run.float_file(name))
+        _check_origin(metadata, self._origin, folder=run.network_dir(name))
         if base is None:
             return
-        if not self._run.int8_file(name).is_file():
+        if not run.int8_file(name).is_file():
             self._train_sub_qat(name, title, base)
+        network = integer_network.load(run.int8_file(name))
+        _check_origin(network.metadata, self._origin, folder=run.network_dir(name))
         superclass = plan.superclass_of(name)
-        if superclass not in bank.names(self._run.bank_dir):
-            network = integer_network.load(self._run.int8_file(name))
-            bank.write_entry(self._run.bank_dir, superclass, base=base, sub=network)
+        if superclass not in bank.names(run.bank_dir):
+            bank.write_entry(run.bank_dir, superclass, base=base, sub=network)
 
     def _train_sub_float(self, name, title, base):
         """Trains the float form, in the model that all sub networks share."""
@@ -171,21 +187,26 @@ class Stages:
                 num_classes=plan.num_classes(name, self._map),
                 image_size=self._config.data.image_size,
                 checkpoint_file=self._run.checkpoint_file(name, phase),
+                origin=self._origin,
                 on_epoch=record,
             )
         )
 
     def _save_float(self, model: keras.Model, name: str) -> None:
         tensors = heads.resize(variables.values_by_name(model), plan.num_classes(name, self._map))
-        files.write_tensors(self._run.float_file(name), tensors, metadata={"network": name})
-        self._run.checkpoint_file(name, "float").unlink(missing_ok=True)
+        files.write_tensors(self._run.float_file(name), tensors, metadata=self._metadata(name))
+        self._drop_old_checkpoints(name)
 
     def _save_int8(self, qat_model: keras.Model, name: str) -> None:
         int8_grid.snap(qat_model)
-        network = int8_grid.to_integer(qat_model, {"network": name})
+        network = int8_grid.to_integer(qat_model, self._metadata(name))
         network = heads.resize_network(network, plan.num_classes(name, self._map))
         integer_network.save(network, self._run.int8_file(name))
-        self._run.checkpoint_file(name, "qat").unlink(missing_ok=True)
+        self._drop_old_checkpoints(name)
+
+    def _metadata(self, name: str) -> dict[str, str]:
+        """Returns what is written beside a network's weights."""
+        return {"network": name, "origin": self._origin}
 
     def _calibrate(self, qat_model: keras.Model, name: str) -> None:
         """Sets the activation ranges from the first training images of a fixed shuffle."""
@@ -245,6 +266,21 @@ def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
     tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _origin(base: IntegerNetwork | None) -> str:
+    """Returns words for what a network starts from, different for different bases."""
+    return f"base {integer_network.digest(base)}" if base else "random weights"
+
+
+def _check_origin(metadata: Mapping[str, str], origin: str, *, folder: pathlib.Path) -> None:
+    """Raises ValueError if a sub network started from something else than the present base."""
+    if metadata.get("origin") != origin:
+        raise ValueError(
+            f"The network in {folder} started from {metadata.get('origin')}, expected {origin}: "
+            "the base was trained again since. Delete that folder and its entry in the bank, and "
+            "train the sub network again."
+        )
 
 
 def _check_base(config: RunConfig, run: RunDir, names: Sequence[str]) -> None:

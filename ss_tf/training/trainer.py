@@ -35,6 +35,7 @@ class Task:
       num_classes: classes in use, at most the width of the network's head.
       image_size: pixels.
       checkpoint_file: where the unfinished phase is kept.
+      origin: names what the network starts from; a checkpoint of another origin is refused.
       on_epoch: called with (epoch, values) after each epoch.
     """
 
@@ -45,7 +46,8 @@ class Task:
     num_classes: int
     image_size: int
     checkpoint_file: pathlib.Path
-    on_epoch: Callable[[int, Mapping[str, float]], None]
+    origin: str
+    on_epoch: Callable[[int, Mapping[str, float | None]], None]
 
 
 class Trainer:
@@ -63,6 +65,7 @@ class Trainer:
         self._num_classes = tf.Variable(model.output_shape[-1], trainable=False)
         self._loss_sum = tf.Variable(0.0, trainable=False)
         self._correct = tf.Variable(0.0, trainable=False)
+        self._evaluated_correct = tf.Variable(0.0, trainable=False)
         self._optimizer = keras.optimizers.SGD(
             learning_rate=0.0, momentum=config.momentum, weight_decay=config.weight_decay
         )
@@ -77,12 +80,8 @@ class Trainer:
         Raises:
           ValueError: if the checkpoint is damaged, or the loss stops being finite.
         """
-        for variable in self._optimizer.variables:
-            variable.assign(tf.zeros_like(variable))
-        position = checkpoint.Position(epoch=0, step=0)
-        if task.checkpoint_file.is_file():
-            position = checkpoint.restore(task.checkpoint_file, self._state())
         self._num_classes.assign(task.num_classes)
+        position = self._start(task)
         steps = input_pipeline.steps_per_epoch(len(task.train), self._config.batch_size)
         done = (position.epoch * steps + position.step) * self._config.batch_size
         with tqdm.tqdm(
@@ -93,16 +92,16 @@ class Trainer:
             mininterval=_REFRESH_SECONDS,
             dynamic_ncols=True,
         ) as bar:
-            saver = _Saver(task.checkpoint_file, self._state(), self._config.checkpoint_minutes)
-            for epoch in range(position.epoch, self._config.epochs):
-                start_step = position.step if epoch == position.epoch else 0
-                self._run_epoch(task, epoch, start_step=start_step, bar=bar, saver=saver)
+            saver = _Saver(task, self._state(), self._config.checkpoint_minutes)
+            while position.epoch < self._config.epochs:
+                self._run_epoch(task, position, bar=bar, saver=saver)
+                position = checkpoint.Position(position.epoch + 1, step=0, seconds=0.0)
 
-    def top1(self, examples: Examples, task: Task) -> float:
-        """Returns the share of examples decided rightly, NaN if there are none."""
+    def top1(self, examples: Examples, task: Task) -> float | None:
+        """Returns the share of examples decided rightly, None if there are none."""
         if not len(examples):
-            return math.nan
-        self._correct.assign(0.0)
+            return None
+        self._evaluated_correct.assign(0.0)
         for batch in input_pipeline.eval_batches(
             examples,
             task.dataset,
@@ -110,11 +109,19 @@ class Trainer:
             batch_size=self._config.batch_size,
         ):
             self._eval_step(batch["image"], batch["label"], batch["mask"])
-        return float(self._correct) / len(examples)
+        return float(self._evaluated_correct) / len(examples)
 
-    def _run_epoch(self, task, epoch, *, start_step, bar, saver):
-        """Trains from batch `start_step` of an epoch to its end, and records the epoch."""
-        config = self._config
+    def _start(self, task: Task) -> checkpoint.Position:
+        """Returns where to begin: where the task's checkpoint ends, or with a fresh optimizer."""
+        if task.checkpoint_file.is_file():
+            return checkpoint.restore(task.checkpoint_file, self._state(), origin=task.origin)
+        for variable in self._optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        return checkpoint.Position(epoch=0, step=0, seconds=0.0)
+
+    def _run_epoch(self, task, position, *, bar, saver):
+        """Trains from a position in an epoch to its end, and records the epoch."""
+        config, epoch = self._config, position.epoch
         steps = input_pipeline.steps_per_epoch(len(task.train), config.batch_size)
         batches = input_pipeline.train_batches(
             task.train,
@@ -124,12 +131,13 @@ class Trainer:
             augment=config.augment,
             seed=config.seed,
             epoch=epoch,
-            start_step=start_step,
+            start_step=position.step,
         )
-        self._loss_sum.assign(0.0)
-        self._correct.assign(0.0)
-        began = time.monotonic()
-        for step, (images, labels) in enumerate(batches, start=start_step):
+        if position.step == 0:
+            self._loss_sum.assign(0.0)
+            self._correct.assign(0.0)
+        began = time.monotonic() - position.seconds
+        for step, (images, labels) in enumerate(batches, start=position.step):
             rate = schedules.warmup_cosine(
                 epoch * steps + step,
                 peak=config.learning_rate,
@@ -139,22 +147,16 @@ class Trainer:
             self._optimizer.learning_rate.assign(rate)
             self._train_step(images, labels)
             if bar.update(config.batch_size) or step == steps - 1:
-                self._show(bar, task, epoch=epoch, batches=step + 1 - start_step)
-            saver.maybe_save(checkpoint.Position(epoch, step + 1))
-        self._finish_epoch(
-            task, epoch, seconds=time.monotonic() - began, batches=steps - start_step
-        )
-
-    def _finish_epoch(self, task, epoch, *, seconds, batches):
-        """Measures the minival accuracy and hands the epoch's record on."""
-        images = max(batches, 1) * self._config.batch_size
+                self._show(bar, task, epoch=epoch, batches=step + 1)
+            seconds = time.monotonic() - began
+            saver.maybe_save(checkpoint.Position(epoch, step + 1, seconds))
         values = {
-            "loss": float(self._loss_sum) / max(batches, 1),
-            "train_top1": float(self._correct) / images,
+            "loss": float(self._loss_sum) / steps,
+            "train_top1": float(self._correct) / (steps * config.batch_size),
             "images": (epoch + 1) * len(task.train),
-            "seconds": seconds,
+            "seconds": time.monotonic() - began,
+            "minival_top1": self.top1(task.minival, task),
         }
-        values["minival_top1"] = self.top1(task.minival, task)
         task.on_epoch(epoch, values)
 
     def _show(self, bar, task, *, epoch, batches):
@@ -177,7 +179,8 @@ class Trainer:
 
     def _state(self) -> list[tf.Variable]:
         """Returns everything that a resumed phase needs."""
-        return [*self.model.variables, *self._optimizer.variables]
+        sums = [self._loss_sum, self._correct]
+        return [*self.model.variables, *self._optimizer.variables, *sums]
 
     def _in_use(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the logits with unused classes ruled out, and which classes are used."""
@@ -203,17 +206,18 @@ class Trainer:
         """Counts the right decisions among the unmasked images."""
         logits, _ = self._in_use(self.model(images, training=False))
         right = tf.equal(tf.argmax(logits, axis=-1), labels)
-        self._correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32) * mask))
+        self._evaluated_correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32) * mask))
 
 
 class _Saver:
     """Writes a checkpoint when the last one is old enough."""
 
-    def __init__(self, path: pathlib.Path, variables: list[tf.Variable], minutes: float):
-        self._path, self._variables, self._minutes = path, variables, minutes
+    def __init__(self, task: Task, variables: list[tf.Variable], minutes: float):
+        self._task, self._variables, self._minutes = task, variables, minutes
         self._saved_at = time.monotonic()
 
     def maybe_save(self, position: checkpoint.Position) -> None:
         if time.monotonic() - self._saved_at >= 60 * self._minutes:
-            checkpoint.save(self._path, self._variables, position)
+            task = self._task
+            checkpoint.save(task.checkpoint_file, self._variables, position, origin=task.origin)
             self._saved_at = time.monotonic()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import unicodedata
 
 import numpy as np
 import pytest
@@ -139,10 +140,32 @@ def test_skipped_images_are_left_out_and_listed(make_tree):
     root = _pets(make_tree)
     (root / "dog" / "pug" / "bad.jpg").touch()
     dataset = _load(root, skip_unreadable=True)
-    bad = str(root / "dog" / "pug" / "bad.jpg")
-    assert dataset.unreadable == ((bad, "the file is empty"),)
+    assert [reason for _, reason in dataset.unreadable] == ["the file is empty"]
     assert len(dataset.train) + len(dataset.validation) == 15
+    bad = str(root / "dog" / "pug" / "bad.jpg")
     assert bad not in [*dataset.train.images, *dataset.validation.images]
+
+
+def test_skipped_images_are_listed_without_the_place_of_the_folder(make_tree, monkeypatch):
+    root = _pets(make_tree)
+    os.close(os.open(os.fsencode(root / "dog" / "pug") + b"/caf\xe9.jpg", os.O_CREAT))
+    (root / "dog" / "pug" / unicodedata.normalize("NFD", "ü.jpg")).touch()
+    expected = {"dog/pug/\u00fc.jpg", r"dog/pug/caf\xe9.jpg"}
+    monkeypatch.chdir(root.parent)
+    for data_dir in (root, "photos", "./photos/../photos"):
+        dataset = _load(data_dir, skip_unreadable=True)
+        assert {path for path, _ in dataset.unreadable} == expected
+
+
+def test_refused_image_is_shown_with_a_path_that_can_be_opened(make_tree, monkeypatch):
+    root = _pets(make_tree)
+    (root / "dog" / "pug" / "bad.jpg").touch()
+    monkeypatch.chdir(root.parent)
+    for data_dir in (root, "photos"):
+        with pytest.raises(ValueError, match=r"bad\.jpg: the file is empty") as info:
+            _load(data_dir)
+        path = str(info.value).removeprefix("Unreadable image ").partition(": ")[0]
+        assert pathlib.Path(path).is_file()
 
 
 def test_subclass_emptied_by_skipping_is_named(make_tree):

@@ -144,6 +144,19 @@ def test_two_unicode_spellings_of_a_name_are_one_class(make_tree):
     assert set(tree["train"]) == set(tree["validation"]) == {(composed, "x")}
 
 
+@pytest.mark.parametrize("parent", ["", "dog/"])
+def test_two_unicode_spellings_of_a_name_side_by_side_are_refused(make_tree, parent):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    below = "" if parent else "x/"
+    root = make_tree(*[f"{parent}{name}/{below}1.png" for name in (composed, decomposed)])
+    if len(list((root / parent).iterdir())) == 1:
+        pytest.skip("This file system takes the two spellings for one name.")
+    both = r"photos.* has folders 'cafe\\u0301' and 'caf\\xe9', one name in two Unicode spellings"
+    with pytest.raises(ValueError, match=both) as info:
+        folder_tree.read_tree(root)
+    assert "\n" not in str(info.value)
+
+
 def test_folder_name_that_is_not_utf8_is_refused(make_tree):
     root = make_tree("dog/pug/1.png")
     os.mkdir(os.fsencode(root) + b"/caf\xe9")

@@ -59,6 +59,52 @@ def test_sixteen_bit_gray_is_scaled_and_not_clipped(tmp_path):
     np.testing.assert_array_equal(read[..., 0], [[0, 0, 1], [127, 254, 255]])
 
 
+def _write_deep_png(path, pixels):
+    """Writes uint16 pixels `[height, width, 2, 3 or 4]`, which Pillow itself cannot."""
+    height, width, channels = pixels.shape
+    colour_type = {2: 4, 3: 2, 4: 6}[channels]
+    # Numbers are big-endian; filter 0 before each row.
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, content in chunks:
+        checksum = zlib.crc32(name + content)
+        data += struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+    path.write_bytes(data)
+
+
+def test_sixteen_bit_colour_keeps_the_upper_eight_bits(tmp_path):
+    pixels = np.array([[[0, 255, 256], [0x1234, 0x80FF, 0xFFFF]]], np.uint16)
+    _write_deep_png(tmp_path / "deep.png", pixels)
+    read = image_files.read_image(tmp_path / "deep.png", channels=3)
+    # Values / 256, rounded down.
+    np.testing.assert_array_equal(read, [[[0, 0, 1], [0x12, 0x80, 0xFF]]])
+
+
+def test_sixteen_bit_gray_is_mixed_with_white_by_its_alpha(tmp_path):
+    # Gray and alpha: opaque, half transparent, and not there at all.
+    pixels = np.array([[[0x40FF, 0xFFFF], [0x4000, 0x8000], [0x4000, 0]]], np.uint16)
+    _write_deep_png(tmp_path / "deep.png", pixels)
+    # 0x40 = 64 and 0x80 = 128 of 255: 64 * 128 / 255 + 255 * 127 / 255 = 159.1.
+    expected = [64, 159, 255]
+    gray = image_files.read_image(tmp_path / "deep.png", channels=1)
+    np.testing.assert_allclose(gray[0, :, 0].astype(int), expected, atol=1)
+    colour = image_files.read_image(tmp_path / "deep.png", channels=3)
+    np.testing.assert_array_equal(colour, np.repeat(gray, 3, axis=2))
+
+
+def test_sixteen_bit_colour_is_mixed_with_white_by_its_alpha(tmp_path):
+    pixels = np.array([[[0xFFFF, 0, 0, 0xFFFF], [0xFFFF, 0, 0, 0x8000]]], np.uint16)
+    _write_deep_png(tmp_path / "deep.png", pixels)
+    read = image_files.read_image(tmp_path / "deep.png", channels=3)
+    # As with 8 bits: 255 * (1 - 128 / 255) = 127.
+    np.testing.assert_allclose(read[0].astype(int), [_RED, [255, 127, 127]], atol=1)
+
+
 def test_float_pixels_are_refused_because_their_range_is_unknown(tmp_path):
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "depth.tif")
     with pytest.raises(ValueError, match=r"depth\.tif: its pixels are 32-bit.*mode F"):

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from ss_tf import config
-from ss_tf.data import examples, input_pipeline
+from ss_tf.data import examples, folder, input_pipeline
 
 _FORMAT = examples.ImageFormat(channels=1, mean=(0.25,), std=(0.5,), crop_fraction=1.0)
 _COLOUR = examples.ImageFormat(channels=3, mean=(0.5,) * 3, std=(0.25,) * 3, crop_fraction=0.875)
@@ -145,6 +146,63 @@ def test_evaluation_of_files_is_in_order_and_normalised(files):
     images = np.concatenate([batch["image"] for batch in batches])[mask == 1]
     # The fixture paints file number n in the gray n.
     np.testing.assert_allclose(images[:, 4, 4, 0], (np.arange(10) / 255 - 0.5) / 0.25, atol=1e-6)
+
+
+@pytest.fixture
+def mixed_sizes(tmp_path):
+    """Returns the data set of a photo tree: three sizes in each class, class n in the gray 40 n."""
+    # Width and height: smaller than the network's input, upright, and a panorama.
+    sizes = [(7, 6), (60, 90), (400, 24)]
+    for split in ("train", "validation"):
+        for label, subclass in enumerate(["a/x", "a/y", "b/z"]):
+            folder_of_class = tmp_path / split / subclass
+            folder_of_class.mkdir(parents=True)
+            for index, size in enumerate(sizes):
+                image = Image.new("RGB", size, (40 * label,) * 3)
+                image.save(folder_of_class / f"{index}.png")
+    settings = config.DataConfig(
+        name="folder", data_dir=tmp_path, image_size=8, minival_fraction=0.0, skip_unreadable=False
+    )
+    return folder.load(settings, _COLOUR)
+
+
+def _assert_gray_of_labels(images, labels):
+    grays = (40 * labels[:, None, None, None] / 255 - 0.5) / 0.25
+    np.testing.assert_allclose(images, np.broadcast_to(grays, images.shape), atol=1e-5)
+
+
+def test_images_of_all_sizes_share_a_training_batch(mixed_sizes):
+    batches = _train(mixed_sizes.train, mixed_sizes, batch_size=9, augment=("flip",))
+    ((images, labels),) = batches
+    assert images.shape == (9, 8, 8, 3)
+    np.testing.assert_array_equal(np.bincount(labels), [3, 3, 3])
+    _assert_gray_of_labels(images, labels)
+
+
+def test_images_of_all_sizes_share_an_evaluation_batch(mixed_sizes):
+    batches = _evaluate(mixed_sizes.validation, mixed_sizes, batch_size=6)
+    assert [batch["image"].shape for batch in batches] == [(6, 8, 8, 3)] * 2
+    assert [batch["mask"].sum() for batch in batches] == [6, 3]
+    for batch in batches:
+        _assert_gray_of_labels(batch["image"], batch["label"])
+
+
+def test_a_panorama_is_cut_and_not_squeezed(tmp_path):
+    # Brightness rises by 1 every two columns, from 0 to 199.
+    pixels = np.repeat(np.arange(200, dtype=np.uint8), 2)[None, :, None] * np.ones(
+        (24, 1, 3), np.uint8
+    )
+    Image.fromarray(pixels).save(tmp_path / "panorama.png")
+    paths = np.array([str(tmp_path / "panorama.png")])
+    source = examples.Examples(paths, np.zeros(1, np.int64), paths)
+    ((trained, _),) = _train(source, _COLOUR, batch_size=1)
+    (evaluated,) = _evaluate(source, _COLOUR, batch_size=1)
+    for image in (trained[0], evaluated["image"][0]):
+        grays = (image * 0.25 + 0.5) * 255
+        # A training crop is at most 24 * 4 / 3 = 32 columns wide.
+        assert 4 < np.ptp(grays) < 16
+    # The middle is between 99 and 100.
+    np.testing.assert_allclose(grays.mean(), 99.5, atol=0.5)
 
 
 def test_evaluation_resizes_decoded_images():

@@ -5,9 +5,6 @@ import struct
 
 import numpy as np
 import pytest
-
-pytest.importorskip("fontTools", reason="pip install ss_tf[fonts]")
-
 from typefaces import bitmap_font
 
 _GLYPH = np.array([[1, 0, 1], [0, 1, 0]], np.uint8)

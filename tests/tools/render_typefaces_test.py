@@ -5,13 +5,12 @@ import random
 
 import numpy as np
 import pytest
-
-pytest.importorskip("fontTools", reason="pip install ss_tf[fonts]")
-
+import render_typefaces
 from PIL import ImageFont
 from typefaces import (
     faces,
     glyphs,
+    licences,
     manifest,
     packages,
     sampling,
@@ -23,6 +22,7 @@ from typefaces import (
 )
 
 _LETTERS = "ABDEFGHKMNPRS"
+_ROW = manifest.Entry("thai", "thai/a", "A", "a.ttf", 2, "fonts-a", "1.0-1", "OFL-1.1")
 
 
 @pytest.fixture(scope="module", name="font")
@@ -202,20 +202,42 @@ def test_package_before_any_section_is_refused(tmp_path):
         packages.read_sections(path)
 
 
-def test_last_matching_paragraph_declares_the_licence():
-    text = (
-        "Files: *\nLicense: GPL-2+\n\n"
-        "Files: fonts/One.ttf\n fonts/Two.ttf\nCopyright: someone\nLicense: OFL-1.1\n with words\n"
-    )
-    assert manifest.declared_licence(text, "Two.ttf") == "OFL-1.1"
-    assert manifest.declared_licence(text, "Three.ttf") == "GPL-2+"
-    assert manifest.declared_licence("Under the SIL Open Font License.", "One.ttf") == "OFL"
-
-
 def test_manifest_survives_writing_and_reading(tmp_path):
-    row = manifest.Entry("thai", "thai/a", "A", "a.ttf", 2, "fonts-a", "1.0-1", "OFL")
-    manifest.write(tmp_path / "manifest.tsv", [row])
-    assert manifest.read(tmp_path / "manifest.tsv") == [row]
+    manifest.write(tmp_path / "manifest.tsv", [_ROW])
+    assert manifest.read(tmp_path / "manifest.tsv") == [_ROW]
+
+
+def test_licences_are_rewritten_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(licences, "licence", lambda package, file: f"{package} {file}")
+    manifest.write(tmp_path / "manifest.tsv", [_ROW])
+    render_typefaces.write_licences(tmp_path)
+    changed = dataclasses.replace(_ROW, licence="fonts-a a.ttf")
+    assert manifest.read(tmp_path / "manifest.tsv") == [changed]
+
+
+def test_packages_of_another_version_are_named(monkeypatch):
+    other = dataclasses.replace(_ROW, package="fonts-b", version="2.0-1")
+    monkeypatch.setattr(manifest, "package_version", {"fonts-a": "1.0-1", "fonts-b": "3.0-1"}.get)
+    assert manifest.version_changes([_ROW, other, other]) == [
+        "package fonts-b: installed 3.0-1, recorded 2.0-1"
+    ]
+
+
+def test_everything_is_written_to_the_output_folder(tmp_path, monkeypatch):
+    rejection = selection.Rejection("thai", "B", "fonts-b", "too few characters")
+    monkeypatch.setattr(
+        render_typefaces, "choose_faces", lambda: ({"thai": [_face()]}, [rejection])
+    )
+    monkeypatch.setattr(render_typefaces, "render", lambda *_, **__: np.zeros((1, 5, 32, 32), "u1"))
+    monkeypatch.setattr(manifest, "entry", lambda script, face: _ROW)
+    render_typefaces.write_data(
+        render_typefaces.parse_arguments([f"--output={tmp_path}", "--train=3", "--validation=2"])
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("dummy_data", "labels.txt", "manifest.tsv"),
+        *("rejected.tsv", "sha256.txt", "typefaces.npz"),
+    ]
+    assert storage.read(tmp_path / "typefaces.npz")["validation"].shape == (1, 2, 32, 32)
 
 
 def test_grid_has_a_row_for_each_name():

@@ -1,3 +1,5 @@
+import pytest
+
 from ss_tf.training import metrics_log
 
 
@@ -32,3 +34,11 @@ def test_tensorboard_gets_an_event_file(tmp_path):
 
 def test_a_network_never_trained_has_no_records(tmp_path):
     assert metrics_log.read(tmp_path) == []
+
+
+def test_what_was_not_measured_is_null(tmp_path):
+    log = metrics_log.MetricsLog(tmp_path, phase="float")
+    log.record(0, {"minival_top1": None})
+    assert metrics_log.read(tmp_path)[0]["minival_top1"] is None
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        log.record(1, {"loss": float("nan")})

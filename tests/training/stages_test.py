@@ -49,10 +49,17 @@ def test_a_whole_run_on_the_super_network(stripes, run_config, tmp_path):
     heads = [files.read_tensors(run.float_file(f"sub/{name}"))[0]["fc/bias"] for name in "ac"]
     assert [head.shape for head in heads] == [(3,), (2,)]
 
-    # A second call finds everything done.
+    # A second call finds everything done, and removes what a kill may have left behind.
     before = _snapshot(run)
+    run.checkpoint_file("super", "qat").write_bytes(b"left behind")
     _train(config, tmp_path, stripes, _names(config, stripes))
     assert _snapshot(run) == before
+
+    # Sub networks of a base that is no more are refused.
+    floats = {**base.floats, "fc/bias": base.floats["fc/bias"] + 1}
+    integer_network.save(dataclasses.replace(base, floats=floats), run.int8_file("super"))
+    with pytest.raises(ValueError, match=r"sub/a started from base .*the base was trained again"):
+        _train(config, tmp_path, stripes, ["sub/a"])
 
 
 @pytest.mark.slow

@@ -17,6 +17,10 @@ _DIGEST_NAME = "sha256.txt"
 _SIDE = 32
 # Images are stored with 16 levels at four bits a pixel; level 15 is full ink, 255.
 _LEVEL_STEP = 17
+_LICENCE = (
+    "Rendered from free fonts, each under its own licence: the column `licence` of manifest.tsv, "
+    "beside this builder, gives them as SPDX expressions."
+)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -51,6 +55,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage="https://arxiv.org/abs/2201.08098",
+            license=_LICENCE,
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:

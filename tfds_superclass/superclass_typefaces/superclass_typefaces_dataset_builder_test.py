@@ -4,6 +4,7 @@ import collections
 import csv
 import hashlib
 import pathlib
+import re
 import shutil
 from unittest import mock
 
@@ -28,6 +29,22 @@ _TYPEFACES = {
     "katakana": 6,
     "latin": 116,
     "thai": 27,
+}
+
+# Prepared data sets are found by version alone, so a version stands for one data file.
+_DIGESTS = {"1.0.0": "8cda41782f54beac919d21bf4063f2015013b2b51dac4128409ebcc66e26b8db"}
+
+# All let anyone use the font, draw with it and pass on the drawings.
+_FREE_LICENCES = {
+    *("AGPL-3.0-only", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-or-later"),
+    *("LGPL-2.0-only", "LGPL-2.0-or-later", "EPL-2.0"),
+    *("Font-exception-2.0", "PS-or-PDF-font-exception-20170817"),
+    *("OFL-1.0", "OFL-1.1", "IPA", "Arphic-1999", "Baekmuk", "mplus"),
+    *("Bitstream-Charter", "Bitstream-Vera", "Apache-2.0", "BSD-3-Clause", "MIT"),
+    *("CC-BY-3.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "OGDL-Taiwan-1.0"),
+    *("LicenseRef-GUST-Font-License", "LicenseRef-Hanazono", "LicenseRef-Liberation"),
+    *("LicenseRef-Oradano", "LicenseRef-ParaType-Free-Font", "LicenseRef-Poonlap"),
+    *("LicenseRef-Public-Domain", "LicenseRef-Sazanami"),
 }
 
 
@@ -106,6 +123,26 @@ def test_no_family_and_no_font_file_serves_two_typefaces(manifest):
 
 def test_every_typeface_has_a_package_version_and_licence(manifest):
     assert [row for row in manifest if not all(row.values())] == []
+
+
+def test_every_licence_is_a_known_free_one(manifest):
+    names = {
+        name
+        for row in manifest
+        for name in re.split(r" AND | OR | WITH |[()]", row["licence"])
+        if name
+    }
+    assert names == _FREE_LICENCES
+
+
+def test_info_says_where_the_licences_are(builder):
+    assert "manifest.tsv" in builder.info.redistribution_info.license
+
+
+def test_another_data_file_needs_another_version():
+    digest = (_FOLDER / "sha256.txt").read_text(encoding="utf-8").split()[0]
+    assert digest == _DIGESTS[str(typefaces.Builder.VERSION)]
+    assert set(_DIGESTS) == set(typefaces.Builder.RELEASE_NOTES)
 
 
 def test_shipped_file_is_small_enough_for_a_package():

@@ -5,35 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import pathlib
-import re
 import subprocess
 from collections.abc import Iterable
 
-from . import faces, selection
-
-_DOCUMENTATION = pathlib.Path("/usr/share/doc")
-
-# A field of the machine-readable form: its lines after the first are indented.
-_FIELD = re.compile(r"^(Files|License):[ \t]*((?:.*\n?)(?:[ \t]+.*\n?)*)", re.MULTILINE)
-
-# Wording of copyright files that are not in Debian's machine-readable form.
-_LICENCE_WORDING = (
-    ("SIL Open Font License", "OFL"),
-    ("SIL OPEN FONT LICENSE", "OFL"),
-    ("Open Font License", "OFL"),
-    ("IPA Font License", "IPA"),
-    ("Arphic Public License", "Arphic-Public-License"),
-    ("ARPHIC PUBLIC LICENSE", "Arphic-Public-License"),
-    ("Apache License", "Apache-2.0"),
-    ("GNU Lesser General Public License", "LGPL"),
-    ("GNU General Public License", "GPL"),
-    ("GNU GENERAL PUBLIC LICENSE", "GPL"),
-    ("common-licenses/GPL", "GPL"),
-    ("public domain", "public-domain"),
-    ("Public Domain", "public-domain"),
-    ("Bitstream", "Bitstream-Vera"),
-    ("Permission is hereby granted", "MIT-like"),
-)
+from . import faces, licences, selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +26,7 @@ class Entry:
 
 
 def entry(script: str, face: faces.Face) -> Entry:
-    """Describes a chosen face with what its installed Debian package declares."""
+    """Describes a chosen face and the installed Debian package that it comes from."""
     return Entry(
         superclass=script,
         label=f"{script}/{selection.slug(face.family)}",
@@ -60,46 +35,39 @@ def entry(script: str, face: faces.Face) -> Entry:
         face_index=face.index,
         package=face.package,
         version=package_version(face.package),
-        licence=declared_licence(_copyright_text(face.package), face.file_name),
+        licence=licences.licence(face.package, face.file_name),
     )
 
 
 def package_version(package: str) -> str:
-    """Returns the installed version of a Debian package."""
-    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
-    return subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    """Returns the installed version of a Debian package.
 
-
-def _copyright_text(package: str) -> str:
-    return (_DOCUMENTATION / package / "copyright").read_text(errors="replace")
-
-
-def declared_licence(text: str, file_name: str) -> str:
-    """Finds the licence that a Debian copyright file declares for a font file.
-
-    In the machine-readable form the last `Files` paragraph that matches wins, as its
-    specification says; otherwise well-known wording is looked for.
-
-    Returns:
-      A short name such as `OFL-1.1`, or `see copyright file`.
+    Raises:
+      ValueError: if the package is not installed.
     """
-    licence = ""
-    for paragraph in re.split(r"\n\s*\n", text):
-        fields = dict(_FIELD.findall(paragraph))
-        patterns = fields.get("Files", "").split() if "License" in fields else []
-        if any(_matches(pattern, file_name) for pattern in patterns):
-            licence = fields["License"].splitlines()[0].strip() or licence
-    if licence:
-        return licence
-    found = dict.fromkeys(short for wording, short in _LICENCE_WORDING if wording in text)
-    return " and ".join(found) or "see copyright file"
+    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise ValueError(f"package {package}: not installed, expected: apt-get install {package}")
+    return answer.stdout
 
 
-def _matches(pattern: str, file_name: str) -> bool:
-    # Installed files have left their source folders: only the last part can be compared.
-    last = pattern.rstrip(",").rpartition("/")[2] or "*"
-    expression = re.escape(last).replace(r"\*", ".*").replace(r"\?", ".")
-    return not pattern.startswith("debian/") and re.fullmatch(expression, file_name) is not None
+def licensed(entries: Iterable[Entry]) -> list[Entry]:
+    """Returns the entries with their licences looked up again."""
+    return [
+        dataclasses.replace(row, licence=licences.licence(row.package, row.file)) for row in entries
+    ]
+
+
+def version_changes(entries: Iterable[Entry]) -> list[str]:
+    """Returns a line for each package whose installed version is not the recorded one."""
+    recorded = {row.package: row.version for row in entries}
+    installed = {package: package_version(package) for package in recorded}
+    return [
+        f"package {package}: installed {installed[package]}, recorded {version}"
+        for package, version in recorded.items()
+        if installed[package] != version
+    ]
 
 
 def write(path: pathlib.Path, entries: Iterable[Entry]) -> None:
