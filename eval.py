@@ -6,7 +6,7 @@ python eval.py --run_dir=runs/demo
 import shlex
 import sys
 
-from absl import app, flags
+from absl import flags
 
 from ss_tf import command_line, flag_defs
 from ss_tf.training.run_dir import RunDir
@@ -18,7 +18,7 @@ flags.declare_key_flag("data_dir")
 def main(argv: list[str]) -> None:
     """Evaluates the run of --run_dir."""
     if len(argv) > 1:
-        raise app.UsageError(f"Unexpected argument {argv[1]!r}; all settings are --flags.")
+        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
     run = RunDir(flag_defs.run_dir())
     flag_defs.adopt_run_flags(run.flags_file)
     config = flag_defs.run_config()

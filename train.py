@@ -8,7 +8,7 @@ python train.py --dataset=folder --data_dir=PHOTOS --image_size=128 --stem=image
 A run that was stopped continues: give the same --run_dir again.
 """
 
-from absl import app, flags
+from absl import flags
 
 from ss_tf import command_line, flag_defs
 from ss_tf.training.run_dir import RunDir
@@ -19,7 +19,7 @@ flags.adopt_module_key_flags(flag_defs)
 def main(argv: list[str]) -> None:
     """Trains what --stage asks for."""
     if len(argv) > 1:
-        raise app.UsageError(f"Unexpected argument {argv[1]!r}; all settings are --flags.")
+        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
     run = RunDir(flag_defs.run_dir())
     flag_defs.adopt_run_flags(run.flags_file)
     flag_defs.check_networks_from()

@@ -6,28 +6,28 @@ import os
 import sys
 from collections.abc import Callable
 
-from absl import app, logging
+from absl import app, flags, logging
 
 
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Parses the flags and runs `main` with what is left of the command line, then exits.
 
-    A ValueError is a message to the user: it is printed in one line, and the exit code is 1. With
-    --verbosity=1 the traceback is printed as well.
+    A ValueError, a bad flag or a file that cannot be opened is a message to the user: it is printed
+    in one line, and the exit code is 1. With --verbosity=1 the traceback is printed as well.
     """
-    # TensorFlow's start-up notes would hide the first line that matters.
+    # Fewer of TensorFlow's start-up notes before the first line that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def main_with_errors_in_one_line(argv: list[str]) -> int | None:
         try:
             return main(argv)
-        except ValueError as error:
+        except (ValueError, OSError, flags.Error) as error:
             logging.debug("The error's origin:", exc_info=True)
             script = os.path.basename(argv[0])
             print(f"{script}: error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print("\nStopped. The same command continues where it was.", file=sys.stderr)
+            print("\nStopped. The same command continues a training.", file=sys.stderr)
             return 130
 
     app.run(main_with_errors_in_one_line)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+# He et al., "Deep Residual Learning", table 1: blocks in each of the four stages.
+BACKBONES = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
 STEMS = ("imagenet", "small")
 SUB_INITS = ("super", "flat", "scratch")
 AUGMENTATIONS = ("translate", "rotate", "zoom", "flip", "color")
@@ -58,6 +65,11 @@ class ModelConfig:
         if self.resnet_blocks is not None:
             good = len(self.resnet_blocks) == 4 and min(self.resnet_blocks) >= 1
             _check(good, "resnet_blocks", self.resnet_blocks, "four numbers, each at least 1")
+
+    @property
+    def blocks(self) -> tuple[int, int, int, int]:
+        """Blocks in each of the four stages."""
+        return self.resnet_blocks or BACKBONES[self.backbone]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import safetensors
@@ -37,10 +39,29 @@ def check_name(name: str, *, subject: str) -> None:
         )
 
 
+@contextlib.contextmanager
+def locked(folder: pathlib.Path, *, subject: str) -> Iterator[None]:
+    """Keeps other processes out of a folder as long as the context lasts; the kernel frees it.
+
+    Raises:
+      ValueError: if another process is in it; the message names `subject` and the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{subject} is in the hands of another process ({folder}), expected one at a time."
+            ) from error
+        yield
+
+
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
     """Writes a file so that a reader, at any moment, sees the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Always the same name, so that what a killed process leaves behind is written over.
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data)

@@ -11,7 +11,7 @@ from ss_tf import config, flagfiles
 from ss_tf.training.run_dir import RunDir
 
 # Flags of a single call; all others are kept with the run.
-_OF_ONE_CALL = ("stage", "superclass", "run_dir")
+_OF_ONE_CALL = ("stage", "superclass", "run_dir", "networks_from")
 # Kept with the run, but free to change: they do not decide what its weights become.
 _FREE_TO_CHANGE = ("data_dir", "checkpoint_minutes")
 # Flags that the flat and super networks of a run do not depend on.
@@ -27,12 +27,13 @@ _STAGE = flags.DEFINE_enum(
 _SUPERCLASS = flags.DEFINE_list(
     "superclass",
     ["all"],
-    "For --stage=sub: names of superclasses, separated by commas, or 'all'.",
+    "Superclasses whose sub networks --stage=sub trains, separated by commas, or 'all'.",
 )
 _RUN_DIR = flags.DEFINE_string(
     "run_dir",
     None,
-    "Folder of the run; a run that was stopped continues there. Default: runs/<dataset>.",
+    "Folder of the run: networks, deltas and report. A run that was stopped continues there. "
+    "Default: runs/<dataset>.",
 )
 
 # Data.
@@ -85,10 +86,11 @@ _STEM = flags.DEFINE_enum(
 )
 _FLAT_BACKBONE = flags.DEFINE_enum(
     "flat_backbone",
-    "resnet34",
-    ["none", *config.BACKBONES],
-    "ResNet of a second flat network, of about the compute of two stages, for a fair comparison. "
-    "resnet34 costs twice resnet18.",
+    "twice",
+    ["twice", "none", *config.BACKBONES],
+    "ResNet of the second flat network, which should cost about as much as two stages, for a fair "
+    "comparison: twice the blocks of --backbone in each stage, or a network by name (resnet34 "
+    "costs twice resnet18).",
 )
 _SUB_INIT = flags.DEFINE_enum(
     "sub_init",
@@ -100,14 +102,24 @@ _SUB_INIT = flags.DEFINE_enum(
 
 # Optimization.
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images per step.", lower_bound=1)
-_FLAT_EPOCHS = flags.DEFINE_integer("flat_epochs", 16, "Of the flat networks.", lower_bound=1)
-_SUPER_EPOCHS = flags.DEFINE_integer("super_epochs", 6, "Of the super network.", lower_bound=1)
-_SUB_EPOCHS = flags.DEFINE_integer("sub_epochs", 10, "Of each sub network.", lower_bound=1)
+_FLAT_EPOCHS = flags.DEFINE_integer(
+    "flat_epochs", 16, "Epochs of each flat network.", lower_bound=1
+)
+_SUPER_EPOCHS = flags.DEFINE_integer(
+    "super_epochs", 6, "Epochs of the super network.", lower_bound=1
+)
+_SUB_EPOCHS = flags.DEFINE_integer("sub_epochs", 10, "Epochs of each sub network.", lower_bound=1)
 _BASE_QAT_EPOCHS = flags.DEFINE_integer(
-    "base_qat_epochs", 1, "Quantization-aware epochs that follow for the base.", lower_bound=0
+    "base_qat_epochs",
+    1,
+    "Quantization-aware epochs of the base, after the float ones.",
+    lower_bound=0,
 )
 _SUB_QAT_EPOCHS = flags.DEFINE_integer(
-    "sub_qat_epochs", 2, "Quantization-aware epochs that follow for sub networks.", lower_bound=0
+    "sub_qat_epochs",
+    2,
+    "Quantization-aware epochs of each sub network, after the float ones.",
+    lower_bound=0,
 )
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate",
@@ -118,23 +130,29 @@ _LEARNING_RATE = flags.DEFINE_float(
 _SUB_LEARNING_RATE = flags.DEFINE_float(
     "sub_learning_rate",
     0.05,
-    "The same for sub networks that start from the base.",
+    "Peak learning rate of sub networks that start from the base.",
     lower_bound=0.0,
 )
 _QAT_LEARNING_RATE = flags.DEFINE_float(
     "qat_learning_rate",
     0.005,
-    "The same for quantization-aware epochs: small, for the kernels' ranges are frozen.",
+    "Learning rate that quantization-aware epochs start at; small, because the kernels of sub "
+    "networks must stay in the base's ranges.",
     lower_bound=0.0,
 )
 _WARMUP_EPOCHS = flags.DEFINE_float(
-    "warmup_epochs", 1.0, "Linear warm-up of each float phase, in epochs.", lower_bound=0.0
+    "warmup_epochs",
+    1.0,
+    "Linear warm-up of the learning rate in float training, in epochs.",
+    lower_bound=0.0,
 )
-_MOMENTUM = flags.DEFINE_float("momentum", 0.9, "Of SGD.", lower_bound=0.0, upper_bound=1.0)
+_MOMENTUM = flags.DEFINE_float(
+    "momentum", 0.9, "Momentum of SGD.", lower_bound=0.0, upper_bound=1.0
+)
 _WEIGHT_DECAY = flags.DEFINE_float(
     "weight_decay",
     5e-4,
-    "Share of a weight, times the learning rate, taken off per step; not of BN or biases.",
+    "Share of each kernel, times the learning rate, that is taken off per step.",
     lower_bound=0.0,
 )
 _LABEL_SMOOTHING = flags.DEFINE_float(
@@ -151,12 +169,12 @@ _DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", False, "Use only operations that give the same result every time."
 )
 _CHECKPOINT_MINUTES = flags.DEFINE_float(
-    "checkpoint_minutes", 1.0, "Most work that a killed run loses.", lower_bound=0.0
+    "checkpoint_minutes", 1.0, "Most minutes of work that a killed run loses.", lower_bound=0.0
 )
 _NETWORKS_FROM = flags.DEFINE_string(
     "networks_from",
     None,
-    "Another run whose flat and super networks are copied instead of training them again, to "
+    "Folder of another run whose flat and super networks are copied, not trained again, to "
     "compare one --sub_init with another. All but the sub networks' flags must agree.",
 )
 
@@ -223,9 +241,11 @@ def _model_config(backbone: str) -> config.ModelConfig:
 
 
 def _equal_compute_model(model: config.ModelConfig) -> config.ModelConfig | None:
-    """Returns the shape of the second flat network: --flat_backbone at its own depth."""
+    """Returns the shape of the second flat network."""
     if _FLAT_BACKBONE.value == "none":
         return None
+    if _FLAT_BACKBONE.value == "twice":
+        return dataclasses.replace(model, resnet_blocks=tuple(2 * n for n in model.blocks))
     return dataclasses.replace(model, backbone=_FLAT_BACKBONE.value, resnet_blocks=None)
 
 
@@ -247,6 +267,16 @@ def _fit_config(epochs: int, learning_rate: float) -> config.FitConfig:
         seed=_SEED.value,
         checkpoint_minutes=_CHECKPOINT_MINUTES.value,
     )
+
+
+@flags.multi_flags_validator(
+    [_STAGE, _SUPERCLASS], message="--superclass goes with --stage=sub; name at least one, or all"
+)
+def _superclasses_go_with_sub(values: dict[str, object]) -> bool:
+    names = values["superclass"]
+    if values["stage"] != "sub":
+        return names == ["all"]
+    return bool(names) and all(names) and ("all" not in names or names == ["all"])
 
 
 @flags.validator(_RESNET_BLOCKS, message="expected four whole numbers, e.g. 3,4,6,3")
@@ -301,7 +331,7 @@ def check_networks_from() -> None:
     if not flagfile.is_file():
         raise ValueError(f"--networks_from={other} is not a run: {flagfile} is missing.")
     stored = flagfiles.read(flagfile, like=flags.FLAGS)
-    free = (*_FREE_TO_CHANGE, *_OF_SUB_NETWORKS, _NETWORKS_FROM.name)
+    free = (*_FREE_TO_CHANGE, *_OF_SUB_NETWORKS)
     for name in flagfiles.differences(flags.FLAGS, stored, _run_flag_names()):
         if name not in free:
             raise ValueError(

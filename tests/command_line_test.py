@@ -1,8 +1,11 @@
+import os
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
+_ROOT = pathlib.Path(__file__).parents[1]
 _SCRIPT = """
 from ss_tf import command_line
 def main(argv):
@@ -15,7 +18,11 @@ def _run(tmp_path, body, *arguments):
     script = tmp_path / "script.py"
     script.write_text(_SCRIPT.format(body=body))
     return subprocess.run(
-        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
     )
 
 
@@ -39,9 +46,17 @@ def test_other_errors_keep_their_traceback(tmp_path):
 def test_an_interrupt_says_how_to_go_on(tmp_path):
     result = _run(tmp_path, "raise KeyboardInterrupt")
     assert result.returncode == 130
-    assert "The same command continues" in result.stderr
+    assert "The same command continues a training" in result.stderr
 
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_the_exit_code_is_mains(tmp_path, code):
     assert _run(tmp_path, f"return {code}").returncode == code
+
+
+def test_files_that_cannot_be_opened_are_one_line(tmp_path):
+    result = _run(tmp_path, "open('/no/such/file')")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "script.py: error: [Errno 2] No such file or directory: '/no/such/file'\n"
+    )

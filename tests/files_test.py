@@ -113,3 +113,20 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         files.write_atomically(tmp_path / "a", b"x")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_has_one_holder_at_a_time(tmp_path):
+    folder = tmp_path / "networks"
+    message = r"The flat network is in the hands of another process \(.*networks\)"
+    with files.locked(folder, subject="The flat network"):
+        again = files.locked(folder, subject="The flat network")
+        with pytest.raises(ValueError, match=message):
+            again.__enter__()
+    with files.locked(folder, subject="The flat network"):
+        assert (folder / ".lock").exists()
+
+
+def test_what_a_killed_write_left_behind_is_written_over(tmp_path):
+    (tmp_path / ".a.tmp").write_bytes(b"half")
+    files.write_atomically(tmp_path / "a", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

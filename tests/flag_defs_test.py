@@ -40,7 +40,38 @@ def test_scratch_has_no_base_and_learns_at_the_full_rate():
     assert flag_defs.run_config().sub_fit.learning_rate == 0.3
 
 
-def test_flat_backbone_keeps_its_own_depth():
+def test_the_second_flat_network_has_twice_the_blocks():
+    _parse("--backbone=resnet50", "--flat_backbone=twice")
+    assert flag_defs.run_config().equal_compute_model.resnet_blocks == (6, 8, 12, 6)
+    _parse("--resnet_blocks=1,1,2,1")
+    assert flag_defs.run_config().equal_compute_model.resnet_blocks == (2, 2, 4, 2)
+    _parse("--flat_backbone=none")
+    assert flag_defs.run_config().equal_compute_model is None
+
+
+def test_quantization_aware_phases_have_no_warm_up():
+    _parse("--warmup_epochs=2")
+    config = flag_defs.run_config()
+    assert config.super_fit.warmup_epochs == 2
+    assert config.base_qat_fit.warmup_epochs == 0
+    assert config.sub_qat_fit.warmup_epochs == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--superclass=latin"],
+        ["--stage=all", "--superclass=latin"],
+        ["--stage=sub", "--superclass="],
+        ["--stage=sub", "--superclass=all,latin"],
+    ],
+)
+def test_superclasses_go_with_the_sub_stage(arguments):
+    with pytest.raises(flags.IllegalFlagValueError, match="--superclass goes with --stage=sub"):
+        _parse(*arguments)
+
+
+def test_a_named_flat_backbone_keeps_its_own_depth():
     _parse("--resnet_blocks=1,1,1,1", "--flat_backbone=resnet34", "--base_width=8")
     config = flag_defs.run_config()
     assert config.model.resnet_blocks == (1, 1, 1, 1)

@@ -10,15 +10,33 @@ _ROOT = pathlib.Path(__file__).parents[1]
 _PRESETS = sorted(path.relative_to(_ROOT) for path in (_ROOT / "flags").glob("*.flags"))
 
 
-@pytest.mark.parametrize("preset", _PRESETS, ids=str)
-def test_preset_parses(preset, monkeypatch):
-    """A misspelt flag, a wrong value or a trailing comment fails here."""
+def _run_config(preset, monkeypatch):
     monkeypatch.chdir(_ROOT)
     with flagsaver.flagsaver():
         flags.FLAGS(["train.py", f"--flagfile={preset}", "--data_dir=photos"])
-        config = flag_defs.run_config()
+        return flag_defs.run_config()
+
+
+def test_presets_are_found():
+    assert {"demo.flags", "typefaces_resnet18.flags"} <= {preset.name for preset in _PRESETS}
+
+
+@pytest.mark.parametrize("preset", _PRESETS, ids=str)
+def test_preset_parses(preset, monkeypatch):
+    """A misspelt flag, a wrong value or a trailing comment fails here."""
+    config = _run_config(preset, monkeypatch)
     assert config.flat_fit.epochs > 0
     assert config.equal_compute_model is not None
+
+
+@pytest.mark.parametrize("preset", _PRESETS, ids=str)
+def test_warm_up_ends_before_its_phase(preset, monkeypatch):
+    """A phase that is all warm-up never reaches its learning rate, nor decays from it."""
+    config = _run_config(preset, monkeypatch)
+    for fit in (config.flat_fit, config.super_fit, config.sub_fit):
+        assert 0 < fit.warmup_epochs < fit.epochs
+    for fit in (config.base_qat_fit, config.sub_qat_fit):
+        assert fit.epochs == 0 or fit.warmup_epochs < fit.epochs
 
 
 @pytest.mark.parametrize("preset", _PRESETS, ids=str)

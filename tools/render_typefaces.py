@@ -3,8 +3,9 @@
     python tools/render_typefaces.py --output=tfds_superclass/superclass_typefaces
 
 The packages to install first are in typefaces_packages.txt. Needs Pillow and fontTools.
-The result depends on nothing but the packages' versions (recorded in the manifest), the
-FreeType inside Pillow (12.3.0 was used) and --seed; a run takes about three minutes.
+The result depends on nothing but the packages' versions (recorded in the manifest; others
+are warned of), the FreeType inside Pillow (12.3.0 was used) and --seed; a run takes about
+three minutes.
 """
 
 from __future__ import annotations

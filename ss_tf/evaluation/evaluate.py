@@ -13,6 +13,7 @@ from ss_tf.data.examples import Dataset
 from ss_tf.evaluation import (
     accuracy,
     compute,
+    effort,
     provenance,
     report,
     results,
@@ -88,14 +89,14 @@ def evaluate(
         "seed": config.seed,
         "sizes": storage.measure(config, run, superclass_map=superclass_map, base=networks.base),
         "stage1": systems.stage1_network(config),
-        "training": provenance.training(run, superclass_map, num_train=len(dataset.train)),
+        "training": effort.by_kind(run, superclass_map, num_train=len(dataset.train)),
         "versions": provenance.versions(),
     }
-    measured["training_passes"] = provenance.training_passes(config, measured)
+    measured["training_passes"] = effort.passes_by_system(config, measured)
     measured["verdict"] = verdict.sentence(measured)
     measured["seconds"] = {
         "evaluation": time.monotonic() - began,
         "networks": networks.seconds,
-        "training": provenance.training_seconds(run, superclass_map),
+        "training": effort.seconds_by_kind(run, superclass_map),
     }
     return measured

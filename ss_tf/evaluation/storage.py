@@ -111,7 +111,7 @@ def _systems(
 
 
 def _bytes(on_disk: int | str, *, at_once: int | str | None = None) -> dict[str, int | str]:
-    """Returns the sizes of a system; without a second one, all that is on disk is needed at once."""
+    """Returns the sizes of a system; where they are one number, all is needed at once."""
     return {"on_disk": on_disk, "at_once": on_disk if at_once is None else at_once}
 
 

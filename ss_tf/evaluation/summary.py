@@ -33,9 +33,9 @@ _MACS_OF_SYSTEM = {
 }
 _NOTES = """\
 *flat*: one float network over all labels; *equal compute* or *second flat*: another one, with its
-compute over that of two stages. *vanilla*: two stages of float networks. *hard*: two stages in int8,
-sub networks restored from the bank of deltas. *oracle*: the sub networks of *hard*, chosen by the
-true superclass; a bound, no system. *over flat* is relative, as in the paper: +3 % of 70 % is
+compute over that of two stages. *vanilla*: two stages of float networks. *hard*: two stages in
+int8, sub networks restored from the bank of deltas. *oracle*: the sub networks of *hard*, chosen by
+the true superclass; a bound, no system. *over flat* is relative, as in the paper: +3 % of 70 % is
 72.1 %.
 
 *passes*: images shown in training to the networks behind a decision, over the number of training

@@ -10,14 +10,6 @@ import tf_keras as keras
 from ss_tf import config as config_lib
 from ss_tf.models.integer_network import HEAD
 
-# He et al., "Deep Residual Learning", table 1: blocks in each of the four stages.
-_BLOCKS = {
-    "resnet18": (2, 2, 2, 2),
-    "resnet34": (3, 4, 6, 3),
-    "resnet50": (3, 4, 6, 3),
-    "resnet101": (3, 4, 23, 3),
-    "resnet152": (3, 8, 36, 3),
-}
 _BASIC_BLOCK_BACKBONES = ("resnet18", "resnet34")
 _BOTTLENECK_EXPANSION = 4
 
@@ -50,7 +42,7 @@ def build_resnet(
     inputs = keras.Input((image_size, image_size, channels), name="image")
     x = _stem(layers, inputs, config)
     is_basic = config.backbone in _BASIC_BLOCK_BACKBONES
-    for stage, blocks in enumerate(config.resnet_blocks or _BLOCKS[config.backbone]):
+    for stage, blocks in enumerate(config.blocks):
         for block in range(blocks):
             x = (_basic_block if is_basic else _bottleneck_block)(
                 layers,

@@ -38,7 +38,7 @@ def networks_of_stage(
     flat = (FLAT, FLAT_EQUAL_COMPUTE) if config.equal_compute_model else (FLAT,)
     wanted = superclass_map.superclass_names
     if stage == "sub" and tuple(superclasses) != ("all",):
-        wanted = tuple(superclasses)
+        wanted = tuple(dict.fromkeys(superclasses))
     subs = tuple(
         sub(name)
         for name in wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from ss_tf import files
 from ss_tf.hierarchy import superclass_map
 
 if TYPE_CHECKING:  # The scripts import this module before they start TensorFlow.
-    from ss_tf.data.examples import Dataset
+    from ss_tf.data.examples import Dataset, Examples
 
 FLAT = "flat"
 FLAT_EQUAL_COMPUTE = "flat_equal_compute"
@@ -30,7 +31,7 @@ class RunDir:
     ```
     flags.flags                   the run's flags, as a flagfile
     superclass_map.json           the partition of its labels
-    data.json                     numbers of images, and images left out
+    data.json                     numbers and digests of images, and images left out
     networks/NAME/                NAME: flat, flat_equal_compute, super, sub/SUPERCLASS
       float.safetensors           the trained float network
       int8.safetensors            its canonical int8 form (base and sub networks)
@@ -89,33 +90,64 @@ class RunDir:
         return superclass_map.SuperclassMap.load(self.map_file)
 
     def open(self, dataset: Dataset, *, flagfile: str) -> None:
-        """Creates the folder, or checks that an existing one belongs to the same labels.
+        """Creates the folder, or checks that an existing one belongs to the same images.
 
         Args:
           dataset: what the run trains on.
           flagfile: text of the run's flags, kept if the run is new.
 
         Raises:
-          ValueError: if the labels have changed since the run began.
+          ValueError: if the images or their labels have changed since the run began.
         """
-        if self.map_file.is_file() and self.superclass_map() != dataset.superclass_map:
+        if self.map_file.is_file():
+            self.check_data(dataset)
+            return
+        files.write_atomically(self.flags_file, flagfile.encode())
+        facts = json.dumps(_describe(dataset), ensure_ascii=False, indent=1)
+        files.write_atomically(self.data_file, facts.encode())
+        # Last, for it marks the folder as a run.
+        files.write_atomically(self.map_file, dataset.superclass_map.to_json().encode())
+
+    def check_data(self, dataset: Dataset) -> None:
+        """Checks that a data set is the one the run was trained with.
+
+        Raises:
+          ValueError: naming what differs, or if the folder is no run.
+        """
+        if self.superclass_map() != dataset.superclass_map:
             raise ValueError(
                 f"{self.path} was trained on other classes than {dataset.name} has now "
                 f"({self.superclass_map().num_labels} then, {dataset.superclass_map.num_labels} "
                 "now, or other names). Give another --run_dir."
             )
-        if not self.flags_file.is_file():
-            files.write_atomically(self.flags_file, flagfile.encode())
-        files.write_atomically(self.map_file, dataset.superclass_map.to_json().encode())
-        files.write_atomically(self.data_file, _describe(dataset).encode())
+        then, now = self.data_facts(), _describe(dataset)
+        for split, count in now["num_examples"].items():
+            if then["digests"][split] != now["digests"][split]:
+                raise ValueError(
+                    f"{self.path} was trained on other {split} images than {dataset.name} has now "
+                    f"({then['num_examples'][split]} then, {count} now). Give another --run_dir, "
+                    "or restore the images."
+                )
+
+    def data_facts(self) -> dict[str, object]:
+        """Reads what is kept about the data: dataset, num_examples, digests, unreadable."""
+        return json.loads(self.data_file.read_text(encoding="utf-8"))
 
 
-def _describe(dataset: Dataset) -> str:
-    """Returns the numbers of images, and what was left out, as JSON."""
-    splits = ("train", "minival", "validation")
-    facts = {
+def _describe(dataset: Dataset) -> dict[str, object]:
+    """Returns numbers and digests of the images, and what was left out."""
+    splits = {name: getattr(dataset, name) for name in ("train", "minival", "validation")}
+    return {
         "dataset": dataset.name,
-        "num_examples": {split: len(getattr(dataset, split)) for split in splits},
+        "num_examples": {name: len(examples) for name, examples in splits.items()},
+        "digests": {name: _digest(examples) for name, examples in splits.items()},
         "unreadable": [list(pair) for pair in dataset.unreadable],
     }
-    return json.dumps(facts, ensure_ascii=False, indent=1)
+
+
+def _digest(examples: Examples) -> str:
+    """Returns the SHA-256, in hex, of all keys and labels, whatever their order."""
+    lines = sorted(
+        f"{key}\t{label}" for key, label in zip(examples.keys, examples.labels, strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from ss_tf import files
 from ss_tf.config import RunConfig
-from ss_tf.data import catalog, input_pipeline
+from ss_tf.data import catalog
 from ss_tf.data.examples import Dataset
 from ss_tf.deltas import bank
 from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
-from ss_tf.models.integer_network import IntegerNetwork
-from ss_tf.models.resnet import build_resnet
-from ss_tf.training import metrics_log, plan
-from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, RunDir
+from ss_tf.training import metrics_log, networks, plan
+from ss_tf.training.run_dir import FLAT, SUPER, RunDir
 from ss_tf.training.trainer import Task, Trainer
-
-# Images from which activation ranges are first set: many times what their extremes need.
-_CALIBRATION_IMAGES = 1024
 
 
 def train(
@@ -43,8 +36,8 @@ def train(
       flagfile: text kept as the run's flags.
 
     Raises:
-      ValueError: if the data set or a name is wrong, if a sub network's base is not trained yet,
-        or if the folder belongs to other data. Nothing is trained then.
+      ValueError: if the data set or a name is wrong, if a network to start from is not there, or
+        if the folder belongs to other data. Nothing is trained then.
     """
     _set_up_randomness(seed=config.seed, deterministic=config.deterministic)
     dataset = catalog.load(config.data)
@@ -52,7 +45,10 @@ def train(
         config, dataset.superclass_map, stage=stage, superclasses=superclasses
     )
     _check_base(config, run, names)
+    _check_other_run(config, run, dataset=dataset, names=names)
     run.open(dataset, flagfile=flagfile)
+    if not names:
+        print("Nothing to train: a superclass with one subclass needs no sub network.")
     Stages(config, run, dataset).train(names)
 
 
@@ -64,17 +60,18 @@ class Stages:
         self._map = dataset.superclass_map
         self._sub_float: Trainer | None = None
         self._sub_qat: Trainer | None = None
-        self._origin = _origin(None)
+        self._origin = networks.origin(None)
 
     def train(self, names: Sequence[str]) -> None:
         """Trains the named networks in turn."""
         for number, name in enumerate(names, start=1):
             title = f"[{number}/{len(names)}] {name}"
-            self._drop_old_checkpoints(name)
-            if plan.superclass_of(name) is None:
-                self._train_whole(name, title)
-            else:
-                self._train_sub(name, title)
+            with files.locked(self._run.network_dir(name), subject=f"The {name} network"):
+                self._drop_old_checkpoints(name)
+                if plan.superclass_of(name) is None:
+                    self._train_whole(name, title)
+                else:
+                    self._train_sub(name, title)
 
     def _drop_old_checkpoints(self, name: str) -> None:
         """Removes the checkpoints of finished phases, also those that a kill left behind."""
@@ -85,12 +82,12 @@ class Stages:
 
     def _train_whole(self, name: str, title: str) -> None:
         """Trains a flat network or the super network, and quantizes it if it is the base."""
-        self._origin = _origin(None)
+        self._origin = networks.origin(None)
         self._copy_from_other_run(name)
         is_base = name == self._config.base
         if not self._run.float_file(name).is_file():
             fit = self._config.super_fit if name == SUPER else self._config.flat_fit
-            trainer = Trainer(self._build(name), fit)
+            trainer = Trainer(networks.build(self._config, self._dataset, name), fit)
             self._fit(trainer, name, phase="float", title=title)
             self._save_float(trainer.model, name)
         if is_base and not self._run.int8_file(name).is_file():
@@ -98,7 +95,7 @@ class Stages:
 
     def _quantize_base(self, name: str, title: str) -> None:
         """Continues the base quantization-aware, and keeps its snapped int8 form."""
-        model = self._build(name)
+        model = networks.build(self._config, self._dataset, name)
         tensors, _ = files.read_tensors(self._run.float_file(name))
         variables.assign(model, tensors)
         qat = quantization.quantize(model, freeze_kernel_ranges=False)
@@ -112,17 +109,17 @@ class Stages:
         run, base = self._run, None
         if self._config.base:
             base = integer_network.load(run.int8_file(self._config.base))
-        self._origin = _origin(base)
+        self._origin = networks.origin(base)
         if not run.float_file(name).is_file():
             self._train_sub_float(name, title, base)
         _, metadata = files.read_tensors(run.float_file(name))
-        _check_origin(metadata, self._origin, folder=run.network_dir(name))
+        networks.check_origin(metadata, self._origin, folder=run.network_dir(name))
         if base is None:
             return
         if not run.int8_file(name).is_file():
             self._train_sub_qat(name, title, base)
         network = integer_network.load(run.int8_file(name))
-        _check_origin(network.metadata, self._origin, folder=run.network_dir(name))
+        networks.check_origin(network.metadata, self._origin, folder=run.network_dir(name))
         superclass = plan.superclass_of(name)
         if superclass not in bank.names(run.bank_dir):
             bank.write_entry(run.bank_dir, superclass, base=base, sub=network)
@@ -130,7 +127,9 @@ class Stages:
     def _train_sub_float(self, name, title, base):
         """Trains the float form, in the model that all sub networks share."""
         if self._sub_float is None:
-            self._sub_float = Trainer(self._build_sub(), self._config.sub_fit)
+            self._sub_float = Trainer(
+                networks.build_sub(self._config, self._dataset), self._config.sub_fit
+            )
         model = self._sub_float.model
         variables.assign(model, self._initial_sub_weights(name, base))
         self._fit(self._sub_float, name, phase="float", title=title)
@@ -139,7 +138,8 @@ class Stages:
     def _train_sub_qat(self, name, title, base):
         """Continues on the base's int8 grid, and keeps the snapped int8 form."""
         if self._sub_qat is None:
-            qat = quantization.quantize(self._build_sub(), freeze_kernel_ranges=True)
+            model = networks.build_sub(self._config, self._dataset)
+            qat = quantization.quantize(model, freeze_kernel_ranges=True)
             self._sub_qat = Trainer(qat, self._config.sub_qat_fit)
         model = self._sub_qat.model
         tensors, _ = files.read_tensors(self._run.float_file(name))
@@ -151,21 +151,15 @@ class Stages:
         self._save_int8(model, name)
 
     def _initial_sub_weights(self, name, base):
-        """Returns float weights of the common model's width for a sub network to start from.
-
-        From a flat base, the head starts as the base's rows for the superclass's labels; from a
-        super base, whose head answers another question, it starts at zero, which favours nobody.
-        """
-        model = self._sub_float.model
+        """Returns the float weights that a sub network starts from, as wide as the model."""
         if base is None:
-            return variables.values_by_name(self._build_sub())
-        weights = int8_grid.float_weights(base)
-        if self._config.base == FLAT:
-            superclass = self._map.superclass_index(plan.superclass_of(name))
-            weights = heads.select(weights, list(self._map.labels_in(superclass)))
-        else:
-            weights = {**weights, **{n: np.zeros_like(weights[n]) for n in heads.HEAD_TENSORS}}
-        return heads.resize(weights, model.output_shape[-1])
+            return variables.values_by_name(networks.build_sub(self._config, self._dataset))
+        superclass = self._map.superclass_index(plan.superclass_of(name))
+        return networks.sub_weights(
+            base,
+            labels=self._map.labels_in(superclass) if self._config.base == FLAT else None,
+            width=plan.widest_sub(self._map),
+        )
 
     def _fit(self, trainer: Trainer, name: str, *, phase: str, title: str) -> None:
         """Runs one phase to its end; what is left of an earlier, killed try is continued."""
@@ -209,48 +203,15 @@ class Stages:
         return {"network": name, "origin": self._origin}
 
     def _calibrate(self, qat_model: keras.Model, name: str) -> None:
-        """Sets the activation ranges from the first training images of a fixed shuffle."""
         examples = plan.examples_of(name, self._dataset.train, self._map)
-        order = np.random.default_rng(self._config.seed).permutation(len(examples))
-        # The last batch's padding repeats a real image, so it widens no range.
-        batches = input_pipeline.eval_batches(
-            examples.select(order[:_CALIBRATION_IMAGES]),
-            self._dataset,
-            image_size=self._config.data.image_size,
-            batch_size=self._config.base_qat_fit.batch_size,
-        )
-        quantization.calibrate(
-            qat_model,
-            (batch["image"] for batch in batches),
-            input_range=input_pipeline.normalised_range(self._dataset),
-        )
-
-    def _build(self, name: str, *, width: int | None = None) -> keras.Model:
-        """Builds a network's float model, with fresh weights that depend on the seed alone."""
-        config = self._config
-        shape = config.equal_compute_model if name == FLAT_EQUAL_COMPUTE else config.model
-        return build_resnet(
-            shape,
-            num_classes=width or plan.num_classes(name, self._map),
-            image_size=config.data.image_size,
-            channels=self._dataset.channels,
-            seed=config.seed,
-        )
-
-    def _build_sub(self) -> keras.Model:
-        """Builds the float model that all sub networks share."""
-        return self._build("sub", width=plan.widest_sub(self._map))
+        networks.calibrate(qat_model, examples, dataset=self._dataset, config=self._config)
 
     def _copy_from_other_run(self, name: str) -> None:
         """Takes a finished network over from --networks_from."""
         if self._config.networks_from is None or self._run.float_file(name).is_file():
             return
         source = RunDir(self._config.networks_from)
-        if not source.float_file(name).is_file():
-            raise ValueError(
-                f"{source.path} has no finished {name} network, expected "
-                f"{source.float_file(name)}. Train it there first, or leave --networks_from out."
-            )
+        # The float file last: it is what marks a network as finished.
         copies = [metrics_log.FILE_NAME, source.int8_file(name).name, source.float_file(name).name]
         for file_name in copies:
             origin = source.network_dir(name) / file_name
@@ -268,21 +229,6 @@ def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _origin(base: IntegerNetwork | None) -> str:
-    """Returns words for what a network starts from, different for different bases."""
-    return f"base {integer_network.digest(base)}" if base else "random weights"
-
-
-def _check_origin(metadata: Mapping[str, str], origin: str, *, folder: pathlib.Path) -> None:
-    """Raises ValueError if a sub network started from something else than the present base."""
-    if metadata.get("origin") != origin:
-        raise ValueError(
-            f"The network in {folder} started from {metadata.get('origin')}, expected {origin}: "
-            "the base was trained again since. Delete that folder and its entry in the bank, and "
-            "train the sub network again."
-        )
-
-
 def _check_base(config: RunConfig, run: RunDir, names: Sequence[str]) -> None:
     """Raises ValueError if sub networks are asked for before the base they start from."""
     needs_base = config.base and any(map(plan.superclass_of, names)) and config.base not in names
@@ -292,3 +238,20 @@ def _check_base(config: RunConfig, run: RunDir, names: Sequence[str]) -> None:
             f"{run.int8_file(config.base)} is missing. Run train.py --stage={config.base} first, "
             "or --stage=all."
         )
+
+
+def _check_other_run(
+    config: RunConfig, run: RunDir, *, dataset: Dataset, names: Sequence[str]
+) -> None:
+    """Raises ValueError if --networks_from has other data, or lacks a network that is wanted."""
+    if config.networks_from is None:
+        return
+    source = RunDir(config.networks_from)
+    source.check_data(dataset)
+    for name in names:
+        is_wanted = plan.superclass_of(name) is None and not run.float_file(name).is_file()
+        if is_wanted and not source.float_file(name).is_file():
+            raise ValueError(
+                f"{source.path} has no finished {name} network, expected "
+                f"{source.float_file(name)}. Train it there first, or leave --networks_from out."
+            )

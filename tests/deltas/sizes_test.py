@@ -3,7 +3,7 @@ import lzma
 import numpy as np
 import pytest
 
-from ss_tf.deltas import bank, codecs, sizes
+from ss_tf.deltas import codecs, sizes
 
 
 def test_size_ratio_is_compressed_over_original():
@@ -80,50 +80,16 @@ def test_fp16_delta_of_mismatched_networks_is_refused_by_name():
         sizes.fp16_7z_bytes({}, base)
 
 
-def test_entry_size_adds_up_to_the_file(tmp_path, make_network):
-    base, sub = make_network(0, num_classes=3), make_network(1, num_classes=5)
-    path = bank.write_entry(tmp_path, "bird", base=base, sub=sub)
-    size = sizes.entry_size(tmp_path, "bird", base=base)
-    assert size.file_bytes == len(path.read_bytes())
-    assert size.payload_bytes + size.side_bytes + size.header_bytes == size.file_bytes
-    assert min(size.payload_bytes, size.side_bytes, size.header_bytes) > 0
-    # 36 + 288 weights of the two convolutions.
-    assert size.num_residuals == 324
-
-
-def test_zero_share_and_entropy_count_all_residuals(tmp_path, make_network):
-    base = make_network(0, num_classes=3)
-    sub = make_network(0, num_classes=3)
-    # 81 of 324 weights differ, by one step: shares 3/4 and 1/4.
-    base.kernels["layer1.0.conv1/kernel"].reshape(-1)[:81] = 5
-    sub.kernels["layer1.0.conv1/kernel"].reshape(-1)[:81] = 6
-    bank.write_entry(tmp_path, "bird", base=base, sub=sub)
-    size = sizes.entry_size(tmp_path, "bird", base=base)
-    assert size.zero_share == 0.75
+def test_entropy_of_residuals_counts_all_kernels_but_the_head(make_network):
+    base, sub = make_network(0, num_classes=3), make_network(0, num_classes=5)
+    # 81 of the 36 + 288 weights of the two convolutions differ, by one step modulo 256: shares 3/4
+    # and 1/4.
+    base.kernels["layer1.0.conv1/kernel"].reshape(-1)[:81] = 127
+    sub.kernels["layer1.0.conv1/kernel"].reshape(-1)[:81] = -128
     bits = 0.75 * np.log2(4 / 3) + 0.25 * np.log2(4)
-    assert size.entropy_bytes == pytest.approx(324 * bits / 8)
+    assert sizes.residual_entropy_bytes(base, sub) == pytest.approx(324 * bits / 8)
 
 
-def test_bank_size_is_the_mean_of_the_ratios(tmp_path, make_network):
-    base = make_network(0, num_classes=3)
-    paths = {
-        name: bank.write_entry(tmp_path, name, base=base, sub=make_network(seed, num_classes=seed))
-        for seed, name in enumerate(("bird", "dog"), start=2)
-    }
-    bird, dog = (path.stat().st_size for path in paths.values())
-    size = sizes.bank_size(tmp_path, base=base, original_bytes={"bird": 2 * bird, "dog": 4 * dog})
-    assert size.mean_size_ratio == pytest.approx((0.5 + 0.25) / 2)
-    assert size.total_bytes == bird + dog
-    assert {name: entry.file_bytes for name, entry in size.entries.items()} == {
-        "bird": bird,
-        "dog": dog,
-    }
-
-
-def test_bank_size_of_other_superclasses_is_refused(tmp_path, make_network):
-    base = make_network(0, num_classes=3)
-    with pytest.raises(ValueError, match=r"entries for \[\], expected \['bird'\]"):
-        sizes.bank_size(tmp_path, base=base, original_bytes={"bird": 1})
-    bank.write_entry(tmp_path, "bird", base=base, sub=base)
-    with pytest.raises(ValueError, match=r"entries for \['bird'\], expected \['cat'\]"):
-        sizes.bank_size(tmp_path, base=base, original_bytes={"cat": 1})
+def test_entropy_of_no_change_is_zero(make_network):
+    network = make_network(0, num_classes=3)
+    assert sizes.residual_entropy_bytes(network, network) == 0

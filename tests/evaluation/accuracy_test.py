@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ss_tf.evaluation import accuracy
-from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.evaluation.results import NOT_EVALUATED, UNDEFINED
 
 
 @pytest.fixture
@@ -85,7 +85,15 @@ def test_flat_errors_inside_the_superclass_are_counted(summary):
 def test_flat_without_errors_has_no_share_of_errors(decisions, superclass_map):
     perfect = dataclasses.replace(decisions, labels={"flat": decisions.true})
     errors = accuracy.summarize(perfect, superclass_map)["flat_errors"]
-    assert errors["share_inside_superclass"] == NOT_EVALUATED
+    assert errors["share_inside_superclass"] == UNDEFINED
+
+
+def test_gain_over_a_flat_network_that_is_never_right_is_undefined(decisions, superclass_map):
+    wrong = (decisions.true + 1) % 6
+    hopeless = dataclasses.replace(decisions, labels={**decisions.labels, "flat": wrong})
+    gains = accuracy.summarize(hopeless, superclass_map)["relative_gain_percent"]
+    assert gains["hard"] == UNDEFINED
+    assert gains["flat_equal_compute"] == NOT_EVALUATED
 
 
 def test_run_without_networks_is_not_evaluated(decisions, superclass_map):

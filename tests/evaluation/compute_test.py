@@ -27,6 +27,7 @@ def test_macs_are_those_counted_by_hand(run_config, dataset):
     # Car images need no second stage.
     second_stage = birds * (BODY + 3 * FEATURES) + boats * (BODY + 2 * FEATURES)
     assert macs["two_stage"] == macs["stage1"] + round(second_stage / 19)
+    assert macs["flat_equal_compute_ratio"] == macs["flat_equal_compute"] / macs["two_stage"]
 
 
 def test_flat_base_costs_a_flat_network_as_stage_1(run_config, dataset):
@@ -36,4 +37,5 @@ def test_flat_base_costs_a_flat_network_as_stage_1(run_config, dataset):
 
 def test_run_without_second_flat_network_has_no_such_count(run_config, dataset):
     config = dataclasses.replace(run_config(), equal_compute_model=None)
-    assert compute.macs_per_image(config, dataset)["flat_equal_compute"] == NOT_EVALUATED
+    macs = compute.macs_per_image(config, dataset)
+    assert macs["flat_equal_compute"] == macs["flat_equal_compute_ratio"] == NOT_EVALUATED

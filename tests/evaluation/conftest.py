@@ -8,7 +8,7 @@ from ss_tf import files
 from ss_tf.config import ModelConfig
 from ss_tf.data.examples import Dataset, Examples
 from ss_tf.deltas import bank
-from ss_tf.evaluation import accuracy, provenance, results
+from ss_tf.evaluation import accuracy, provenance, results, verdict
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, int8_grid, integer_network, quantization, resnet, variables
 from ss_tf.training import run_dir
@@ -60,7 +60,7 @@ def dataset():
 def empty_run(tmp_path, dataset):
     """A run folder that has seen its data, with no network in it."""
     run = run_dir.RunDir(tmp_path / "run")
-    run.open(dataset, flagfile="")
+    run.open(dataset, flagfile="--dataset=folder\n")
     return run
 
 
@@ -197,20 +197,23 @@ def measured(decisions):
             "int8_network": 1000,
             "fp16_7z": 1600,
             "int8_delta": int8_delta,
+            "int8_delta_entropy": int8_delta - 50,
             "size_ratio": {"fp16_7z": 0.4, "int8_delta": int8_delta / 1000},
         }
 
-    one, two = {"in_memory": 1000, "on_disk": 1000}, {"in_memory": 4000, "on_disk": 4000}
-    gap = {"in_memory": results.NOT_EVALUATED, "on_disk": results.NOT_EVALUATED}
-    return {
+    one, two = {"at_once": 1000, "on_disk": 1000}, {"at_once": 4000, "on_disk": 4000}
+    gap = {"at_once": results.NOT_EVALUATED, "on_disk": results.NOT_EVALUATED}
+    measured = {
         **accuracy.summarize(decisions, MAP),
         "command": "eval.py --run_dir=runs/test",
         "dataset": "folder",
-        "examples_by_split": {"train": 12, "minival": 6, "validation": 8},
+        "examples_by_split": {"train": 600, "minival": 6, "validation": 8},
+        "flags": ["--dataset=folder", "--sub_init=super"],
         "macs_per_image": {
             "stage1": 2_000_000,
             "flat": 2_100_000,
             "flat_equal_compute": results.NOT_EVALUATED,
+            "flat_equal_compute_ratio": results.NOT_EVALUATED,
             "two_stage": 3_900_000,
         },
         "schema_version": results.SCHEMA_VERSION,
@@ -224,17 +227,32 @@ def measured(decisions):
                 "flat": two,
                 "flat_int8": gap,
                 "flat_equal_compute": gap,
-                "vanilla": {"in_memory": 12000, "on_disk": 12000},
-                "hard": {"in_memory": 1000, "on_disk": 1500},
+                "vanilla": {"at_once": 12000, "on_disk": 12000},
+                "hard": {"at_once": 2000, "on_disk": 1500},
             },
         },
         "stage1": "super",
         "training": {
-            "flat": {"float": {"epochs": 2, "images": 1200}},
+            "flat": {"float": {"images": 1200, "passes": 2.0}},
             "flat_equal_compute": results.NOT_EVALUATED,
-            "super": {"float": {"epochs": 1, "images": 600}, "qat": {"epochs": 1, "images": 600}},
-            "sub": {"float": {"epochs": 4, "images": 1100}},
+            "super": {
+                "float": {"images": 600, "passes": 1.0},
+                "qat": {"images": 600, "passes": 1.0},
+            },
+            "sub": {
+                "float": {"images": 1100, "passes": 1.833},
+                "qat": {"images": 550, "passes": 0.917},
+            },
+        },
+        "training_passes": {
+            "stage1": 2.0,
+            "flat": 2.0,
+            "flat_int8": results.NOT_EVALUATED,
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "vanilla": 3.833,
+            "hard": 4.75,
         },
         "unreadable": [["boat/ferry/torn.jpg", "the file is empty"]],
         "versions": provenance.versions(),
     }
+    return {**measured, "verdict": verdict.sentence(measured)}

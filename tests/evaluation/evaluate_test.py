@@ -75,6 +75,9 @@ def test_whole_run_is_measured_as_one_image_at_a_time_would(
     evaluated = {name for name, top1 in measured["top1"].items() if top1 != NOT_EVALUATED}
     assert evaluated == set(accuracy.SYSTEMS) - ({"flat_int8"} if base == "super" else set())
     assert measured["sizes"]["int8_delta"] > 0
+    assert measured["flags"] == ["--dataset=folder"]
+    assert measured["training_passes"]["hard"] == 0, "nothing was trained"
+    assert measured["verdict"].startswith("Two-stage (hard")
 
     # The bound of a superclass holds for every routing of the same sub networks.
     for row in measured["per_superclass"].values():
@@ -112,7 +115,7 @@ def test_run_without_networks_is_not_evaluated_and_reported_so(
 ):
     monkeypatch.setattr(catalog, "load", lambda config: dataset)
     told = evaluate.evaluate_run(run_config(), empty_run, command="eval.py --run_dir=x")
-    measured = results.read(empty_run.report_dir / "results.json")
+    measured = json.loads((empty_run.report_dir / "results.json").read_text())
     assert set(measured["top1"].values()) == {NOT_EVALUATED}
     assert measured["command"] == "eval.py --run_dir=x"
     assert told.splitlines()[-2] == "Two-stage: not evaluated."

@@ -8,7 +8,7 @@ from ss_tf.evaluation import results
 def test_results_come_back_as_written(measured, tmp_path):
     path = tmp_path / "report" / "results.json"
     results.write(measured, path)
-    assert results.read(path) == measured
+    assert json.loads(path.read_text(encoding="utf-8")) == measured
 
 
 def test_equal_results_give_equal_bytes_whatever_their_order(measured, tmp_path):
@@ -49,18 +49,3 @@ def test_nan_is_refused(measured, tmp_path):
     measured["top1"]["hard"] = float("nan")
     with pytest.raises(ValueError, match="not JSON compliant"):
         results.write(measured, tmp_path / "results.json")
-
-
-def test_file_of_another_schema_is_refused(measured, tmp_path):
-    path = tmp_path / "results.json"
-    path.write_text('{"schema_version": 99}')
-    with pytest.raises(ValueError, match=r"results\.json has schema version 99, expected 1"):
-        results.read(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
-def test_damaged_file_is_refused_by_name(tmp_path, content):
-    path = tmp_path / "results.json"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"results\.json .* Run eval\.py again"):
-        results.read(path)

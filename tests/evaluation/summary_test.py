@@ -16,12 +16,12 @@ def test_markdown_has_one_row_per_system_with_its_numbers(measured):
     table = summary.markdown(measured).split("\n\n")[0]
     rows = [row[1:-1] for row in cells(table, "|")][2:]
     assert rows == [
-        ["super (int8), superclass", "87.50", "", "2.00 M", "1.0 kB", "1.0 kB"],
-        ["flat", "50.00", "", "2.10 M", "4.0 kB", "4.0 kB"],
-        ["flat, equal compute", *["not evaluated"] * 5],
-        ["oracle", "87.50", "+75.00", "", "", ""],
-        ["two-stage, vanilla", "62.50", "+25.00", "3.90 M", "12.0 kB", "12.0 kB"],
-        ["two-stage, hard", "75.00", "+50.00", "3.90 M", "1.0 kB", "1.5 kB"],
+        ["super (int8), superclass", "87.50", "", "2.0", "2.00 M", "1.0 kB", "1.0 kB"],
+        ["flat", "50.00", "", "2.0", "2.10 M", "4.0 kB", "4.0 kB"],
+        ["flat, equal compute", "not evaluated", "", "", "", "", ""],
+        ["oracle", "87.50", "+75.00", "", "", "", ""],
+        ["two-stage, vanilla", "62.50", "+25.00", "3.8", "3.90 M", "12.0 kB", "12.0 kB"],
+        ["two-stage, hard", "75.00", "+50.00", "4.8", "3.90 M", "2.0 kB", "1.5 kB"],
     ]
 
 
@@ -35,7 +35,19 @@ def test_text_has_the_same_rows_then_ratios_and_verdict(measured):
     assert " ".join(verdict) == measured["verdict"]
 
 
-def test_text_fits_a_terminal_of_100_columns(measured):
+@pytest.mark.parametrize(
+    ("ratio", "title"),
+    [(1.049, "flat, equal compute, 1.05x"), (0.4, "second flat, 0.40x compute")],
+)
+def test_second_flat_network_is_called_by_its_compute(measured, ratio, title):
+    measured["macs_per_image"]["flat_equal_compute_ratio"] = ratio
+    assert title in summary.text(measured)
+    assert title in summary.markdown(measured)
+
+
+@pytest.mark.parametrize("ratio", ["not evaluated", 1.049, 0.4])
+def test_text_fits_a_terminal_of_100_columns(measured, ratio):
+    measured["macs_per_image"]["flat_equal_compute_ratio"] = ratio
     assert max(map(len, summary.text(measured).splitlines())) <= 100
 
 
@@ -48,6 +60,7 @@ def test_float_stage_1_is_shown_where_there_is_no_int8(measured):
 def test_optional_systems_are_shown_once_they_are_measured(measured):
     assert "flat, int8" not in summary.text(measured)
     measured["top1"]["flat_int8"] = 0.4
+    measured["training_passes"]["flat_int8"] = 3.0
     assert "flat, int8" in summary.text(measured)
 
 

@@ -12,10 +12,19 @@ def right(count):
     return (np.arange(100) < count).astype(int)
 
 
-def say(**labels):
+def say(*, ratio=1.0, passes=(1.0, 1.0), **labels):
+    """Returns the sentence; `passes` are those of two-stage and of flat."""
     top1 = {name: NOT_EVALUATED for name in accuracy.SYSTEMS}
     top1 |= {name: float(np.mean(decided)) for name, decided in labels.items()}
-    return verdict.sentence(top1, verdict.compare(labels, true=TRUE))
+    two_stage, flat = passes
+    return verdict.sentence(
+        {
+            "top1": top1,
+            "comparisons": verdict.compare(labels, true=TRUE),
+            "macs_per_image": {"flat_equal_compute_ratio": ratio},
+            "training_passes": {"flat": flat, "vanilla": two_stage, "hard": two_stage},
+        }
+    )
 
 
 def test_differences_are_in_percentage_points():
@@ -36,22 +45,51 @@ def test_what_did_not_run_is_not_compared():
 
 
 def test_sentence_says_that_two_stage_beats_one_and_loses_to_the_other():
-    assert say(hard=right(70), flat=right(50), flat_equal_compute=right(90)) == (
+    labels = {"hard": right(70), "flat": right(50), "flat_equal_compute": right(90)}
+    assert say(ratio=1.049, **labels) == (
         "Two-stage (hard, 70.00 %) beats flat by 20.00 points "
         "(it has 50.00 %; 95 % interval +11.67 to +27.55), "
-        "and loses to flat at equal compute by 20.00 points "
+        "and loses to flat at equal compute (1.05x that of two stages) by 20.00 points "
         "(it has 90.00 %; 95 % interval -27.55 to -11.67)."
     )
 
 
 def test_sentence_admits_that_there_is_no_clear_difference():
-    told = say(hard=right(71), flat=right(70))
+    told = say(ratio=NOT_EVALUATED, hard=right(71), flat=right(70))
     assert "shows no clear difference from flat: +1.00 points (it has 70.00 %" in told
     assert told.endswith("was not compared with flat at equal compute (not evaluated).")
 
 
 def test_sentence_speaks_of_vanilla_where_there_is_no_hard():
     assert say(vanilla=right(80), flat=right(50)).startswith("Two-stage (vanilla, 80.00 %) beats")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "called"),
+    [
+        (0.4, "the second flat network (0.40x the compute of two stages)"),
+        (0.849, "the second flat network (0.85x the compute of two stages)"),
+        (0.85, "flat at equal compute (0.85x that of two stages)"),
+        (1.15, "flat at equal compute (1.15x that of two stages)"),
+        (1.16, "the second flat network (1.16x the compute of two stages)"),
+    ],
+)
+def test_compute_is_called_equal_only_where_it_is(ratio, called):
+    told = say(ratio=ratio, hard=right(70), flat=right(50), flat_equal_compute=right(90))
+    assert f"loses to {called} by 20.00 points" in told
+
+
+def test_sentence_tells_that_two_stage_was_trained_for_more_passes():
+    told = say(passes=(14.5, 10.0), hard=right(70), flat=right(50))
+    assert told.startswith(
+        "Two-stage (hard, 70.00 %), after 14.5 passes over the training images against 10.0, "
+        "beats flat by"
+    )
+
+
+@pytest.mark.parametrize("passes", [(10.0, 10.0), (9.0, 10.0), (10.0, NOT_EVALUATED)])
+def test_sentence_is_silent_about_passes_that_are_not_more(passes):
+    assert "passes" not in say(passes=passes, hard=right(70), flat=right(50))
 
 
 def test_sentence_without_two_stage_says_so():

@@ -28,7 +28,7 @@ def test_a_superclass_with_one_subclass_has_no_network(run_config):
 
 
 def test_chosen_superclasses_are_trained_in_the_order_given(run_config):
-    assert _names(run_config(), "sub", ["c", "a"]) == ("sub/c", "sub/a")
+    assert _names(run_config(), "sub", ["c", "a", "c"]) == ("sub/c", "sub/a")
 
 
 def test_unknown_superclass_is_named(run_config):

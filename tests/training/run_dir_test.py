@@ -1,7 +1,7 @@
 import dataclasses
-import json
 import pathlib
 
+import numpy as np
 import pytest
 
 from ss_tf.hierarchy.superclass_map import SuperclassMap
@@ -25,11 +25,10 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 def test_numbers_of_images_and_what_was_left_out_are_kept(stripes, tmp_path):
     dataset = dataclasses.replace(stripes, unreadable=(("ü.jpg", "truncated"),))
     RunDir(tmp_path).open(dataset, flagfile="--a\n")
-    assert json.loads(RunDir(tmp_path).data_file.read_text(encoding="utf-8")) == {
-        "dataset": "stripes",
-        "num_examples": {"train": 96, "minival": 24, "validation": 36},
-        "unreadable": [["ü.jpg", "truncated"]],
-    }
+    facts = RunDir(tmp_path).data_facts()
+    assert facts["dataset"] == "stripes"
+    assert facts["num_examples"] == {"train": 96, "minival": 24, "validation": 36}
+    assert facts["unreadable"] == [["ü.jpg", "truncated"]]
 
 
 def test_the_first_flags_of_a_run_stay(stripes, tmp_path):
@@ -43,3 +42,22 @@ def test_a_run_keeps_its_classes(stripes, tmp_path):
     other = dataclasses.replace(stripes, superclass_map=SuperclassMap.from_groups({"a": ["a/0"]}))
     with pytest.raises(ValueError, match=r"\(6 then, 1 now, or other names\)"):
         RunDir(tmp_path).open(other, flagfile="")
+
+
+def test_a_run_keeps_its_images_in_any_order(stripes, tmp_path):
+    run = RunDir(tmp_path)
+    run.open(stripes, flagfile="")
+    backwards = stripes.train.select(np.arange(96)[::-1])
+    run.open(dataclasses.replace(stripes, train=backwards), flagfile="")
+    swapped = dataclasses.replace(stripes, train=stripes.minival, minival=stripes.train)
+    with pytest.raises(ValueError, match=r"other train images than stripes.*96 then, 24 now"):
+        run.open(swapped, flagfile="")
+
+
+def test_one_relabelled_image_is_noticed(stripes, tmp_path):
+    RunDir(tmp_path).open(stripes, flagfile="")
+    labels = stripes.validation.labels.copy()
+    labels[0] += 1
+    changed = dataclasses.replace(stripes.validation, labels=labels)
+    with pytest.raises(ValueError, match=r"other validation images.*36 then, 36 now"):
+        RunDir(tmp_path).check_data(dataclasses.replace(stripes, validation=changed))
