@@ -303,19 +303,11 @@ def adopt_run_flags(flagfile: pathlib.Path) -> None:
     Raises:
       ValueError: if the command line gives a flag another value than the run has.
     """
-    if not flagfile.is_file():
-        return
-    stored = flagfiles.read(flagfile, like=flags.FLAGS)
-    names = _run_flag_names()
-    for name in flagfiles.differences(flags.FLAGS, stored, names):
-        given, kept = flags.FLAGS[name], stored[name]
-        if not given.present:
-            given.value = kept.value
-        elif name not in _FREE_TO_CHANGE:
-            raise ValueError(
-                f"{flagfile.parent} was trained with {flagfiles.shown(kept)}, got "
-                f"{flagfiles.shown(given)}. Give another --run_dir, or leave --{name} out."
-            )
+    if flagfile.is_file():
+        stored = flagfiles.read(flagfile, like=flags.FLAGS)
+        flagfiles.adopt(
+            flags.FLAGS, stored, _run_flag_names(), free=_FREE_TO_CHANGE, run=flagfile.parent
+        )
 
 
 def check_networks_from() -> None:
@@ -324,18 +316,17 @@ def check_networks_from() -> None:
     Raises:
       ValueError: naming the first flag that differs.
     """
-    other = _NETWORKS_FROM.value
-    if not other:
+    if not _NETWORKS_FROM.value:
         return
-    flagfile = RunDir(pathlib.Path(other)).flags_file
-    if not flagfile.is_file():
-        raise ValueError(f"--networks_from={other} is not a run: {flagfile} is missing.")
-    stored = flagfiles.read(flagfile, like=flags.FLAGS)
+    other = RunDir(pathlib.Path(_NETWORKS_FROM.value))
+    if not other.flags_file.is_file():
+        raise ValueError(f"--networks_from={other.path} is no run: {other.flags_file} is missing.")
+    stored = flagfiles.read(other.flags_file, like=flags.FLAGS)
     free = (*_FREE_TO_CHANGE, *_OF_SUB_NETWORKS)
     for name in flagfiles.differences(flags.FLAGS, stored, _run_flag_names()):
         if name not in free:
             raise ValueError(
-                f"--networks_from={other} was trained with {flagfiles.shown(stored[name])}, "
+                f"--networks_from={other.path} was trained with {flagfiles.shown(stored[name])}, "
                 f"this run has {flagfiles.shown(flags.FLAGS[name])}. They must agree."
             )
 

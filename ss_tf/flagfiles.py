@@ -41,6 +41,37 @@ def differences(a: flags.FlagValues, b: flags.FlagValues, names: Sequence[str]) 
     return tuple(name for name in names if a[name].value != b[name].value)
 
 
+def adopt(
+    values: flags.FlagValues,
+    stored: flags.FlagValues,
+    names: Sequence[str],
+    *,
+    free: Sequence[str],
+    run: pathlib.Path,
+) -> None:
+    """Gives flags that the command line left out the values stored with a run.
+
+    Args:
+      values: the flags of the command line; changed.
+      stored: the run's flags.
+      names: which flags.
+      free: those that the command line may change.
+      run: folder of the run, for the message.
+
+    Raises:
+      ValueError: if the command line gives another value than the run has.
+    """
+    for name in differences(values, stored, names):
+        given, kept = values[name], stored[name]
+        if not given.present:
+            given.value = kept.value
+        elif name not in free:
+            raise ValueError(
+                f"{run} was trained with {shown(kept)}, got {shown(given)}. "
+                f"Give another --run_dir, or leave --{name} out."
+            )
+
+
 def shown(flag: flags.Flag) -> str:
     """Returns a flag as one would type it."""
     return flag.serialize() or f"no --{flag.name}"

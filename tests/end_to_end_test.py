@@ -102,10 +102,11 @@ def _end_of(log):
 
 
 def _first_shown(log, phase):
-    """Returns at how many images the progress of a phase began, None if it was not shown."""
+    """Returns at how many images the progress of a phase began."""
     text = log.read_text(encoding="utf-8", errors="replace")
     found = re.search(rf"\[\d/\d\] {phase}: +\d+%\|.*?\| (\d+)/\d+ \[", text)
-    return int(found[1]) if found else None
+    assert found, f"No progress of {phase}: {_end_of(log)}"
+    return int(found[1])
 
 
 def _weights(run_dir):
@@ -161,4 +162,3 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
     assert found["subclass"] in _TREE[found["superclass"]]
     assert 100 / len(_TREE) - 0.1 <= float(found[2]) <= 100
     assert 100 / len(_TREE[found["superclass"]]) - 0.1 <= float(found[4]) <= 100
-    print(line)

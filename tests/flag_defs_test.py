@@ -134,5 +134,5 @@ def test_networks_come_from_runs_that_differ_in_sub_networks_alone(tmp_path):
 
 def test_networks_come_from_runs_only(tmp_path):
     _parse(f"--networks_from={tmp_path}")
-    with pytest.raises(ValueError, match="is not a run"):
+    with pytest.raises(ValueError, match="is no run"):
         flag_defs.check_networks_from()

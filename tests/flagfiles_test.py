@@ -47,3 +47,19 @@ def test_unknown_flags_are_named(values, tmp_path):
 def test_flags_are_shown_as_typed(values):
     shown = [flagfiles.shown(values[name]) for name in NAMES]
     assert shown == ["--width=24", "--nofast", "--blocks=", "no --place"]
+
+
+def test_what_the_command_line_leaves_out_is_adopted(values, tmp_path):
+    path = tmp_path / "a.flags"
+    path.write_text("--place=here\n--blocks=3\n")
+    stored = flagfiles.read(path, like=values)
+    values(["", "--blocks=4"])
+    for name in ("width", "fast"):
+        values[name].unparse()
+    flagfiles.adopt(values, stored, ["width", "place", "blocks"], free=["blocks"], run=tmp_path)
+    assert values["place"].value == "here"
+    assert values["blocks"].value == ["4"]
+    with pytest.raises(
+        ValueError, match=r"with --blocks=3, got --blocks=4\. Give another --run_dir"
+    ):
+        flagfiles.adopt(values, stored, ["blocks"], free=[], run=tmp_path)

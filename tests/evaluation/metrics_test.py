@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ss_tf.evaluation import metrics
@@ -38,6 +38,7 @@ def test_confusion_has_true_classes_as_rows():
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 2, 0], [1, 0, 1]])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
 def test_confusion_counts_every_example_once(pairs):
     decided, true = np.array(pairs).T
@@ -92,6 +93,7 @@ def test_system_that_is_much_worse_is_told_to_be_worse():
     assert metrics.paired_difference(true + 1, true, true=true).outcome == "worse"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40))
 def test_interval_lies_in_minus_one_to_one(rows):
     first, second, true = np.array(rows).T
