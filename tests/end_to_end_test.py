@@ -16,21 +16,21 @@ from PIL import Image
 _ROOT = pathlib.Path(__file__).parents[1]
 _TREE = {"dog": ["husky", "malamute"], "camión": ["fire engine", "van", "tow"], "ship": ["ferry"]}
 _PHOTOS_PER_SUBCLASS = 10
-# Nearly all the time goes into starting TensorFlow and tracing, so everything is tiny. Two epochs
-# leave a kill enough time, and --deterministic makes the two runs comparable bit for bit.
+# Nearly all the time goes into starting TensorFlow and tracing, so everything is tiny.
+# --deterministic makes the two runs comparable bit for bit.
 _FLAGS = [
     "--dataset=folder",
     "--image_size=8",
     "--minival_fraction=0.25",
-    "--augment=flip",
+    "--augment=",
     "--resnet_blocks=1,1,1,1",
     "--flat_backbone=none",
     "--base_width=4",
     "--batch_size=4",
     "--flat_epochs=2",
-    "--super_epochs=2",
+    "--super_epochs=1",
     "--sub_epochs=1",
-    "--base_qat_epochs=2",
+    "--base_qat_epochs=1",
     "--sub_qat_epochs=2",
     "--deterministic",
     "--checkpoint_minutes=0",
@@ -152,13 +152,14 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
 
     # A neutral name: the names of the classes must come from the networks.
     image = shutil.copy(photos / "ship" / "ferry" / "0.png", tmp_path / "x.png")
-    line = _run("predict.py", f"--run_dir={killed}", image, log=log)
+    printed = _run("predict.py", f"--run_dir={killed}", image, log=log)
+    line = printed.splitlines()[-1]  # keras-cv may name its backend before.
     found = re.fullmatch(
         rf"{re.escape(str(image))}: (?P<superclass>.+) (\d+\.\d) %, "
-        r"(?P=superclass)/(?P<subclass>.+) (\d+\.\d) %\n",
+        r"(?P=superclass)/(?P<subclass>.+) (\d+\.\d) %",
         line,
     )
-    assert found, line
+    assert found, printed
     assert found["subclass"] in _TREE[found["superclass"]]
     assert 100 / len(_TREE) - 0.1 <= float(found[2]) <= 100
     assert 100 / len(_TREE[found["superclass"]]) - 0.1 <= float(found[4]) <= 100

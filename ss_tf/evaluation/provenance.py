@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from importlib import metadata
 
@@ -38,24 +37,10 @@ def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
     Raises:
       ValueError: if the data are not those that the run was trained with.
     """
-    if dataset.superclass_map != run.superclass_map():
-        raise ValueError(
-            f"{run.map_file} is not the superclass map of data set {dataset.name!r}, "
-            "expected the data that the run was trained with."
-        )
-    counts = {
-        "train": len(dataset.train),
-        "minival": len(dataset.minival),
-        "validation": len(dataset.validation),
-    }
-    trained_with = json.loads(run.data_file.read_text(encoding="utf-8"))
-    if trained_with["num_examples"] != counts:
-        raise ValueError(
-            f"Data set {dataset.name!r} has {counts} examples, expected those that the run was "
-            f"trained with: {trained_with['num_examples']} ({run.data_file})."
-        )
+    run.check_data(dataset)
+    facts = run.data_facts()
     return {
         "dataset": dataset.name,
-        "examples_by_split": counts,
-        "unreadable": trained_with["unreadable"],
+        "examples_by_split": facts["num_examples"],
+        "unreadable": facts["unreadable"],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import pathlib
 import sys
@@ -20,6 +21,11 @@ from ss_tf.training import checkpoint, schedules
 
 # Added to logits of classes that a padded head does not have: their softmax is exactly 0.
 _NEVER = -1e9
+# Batch norm's averages forget nine tenths of their past in 22 steps (momentum 0.9), and are used
+# instead of the batch's own statistics from the next moment on. A small sub network has 10 steps an
+# epoch: without settling, its averages are those of weights long gone (measured on 660 images of
+# six typefaces: 82 % right in training mode, 47 % in inference mode).
+_SETTLING_STEPS = 40
 # A terminal is redrawn often; a log file gets a line every ten seconds.
 _REFRESH_SECONDS = 0.5 if sys.stderr.isatty() else 10.0
 
@@ -72,6 +78,7 @@ class Trainer:
         self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
         self._optimizer.build(model.trainable_variables)
         self._train_step = tf.function(self._take_train_step)
+        self._settling_step = tf.function(self._take_settling_step)
         self._eval_step = tf.function(self._take_eval_step)
 
     def fit(self, task: Task) -> None:
@@ -123,16 +130,7 @@ class Trainer:
         """Trains from a position in an epoch to its end, and records the epoch."""
         config, epoch = self._config, position.epoch
         steps = input_pipeline.steps_per_epoch(len(task.train), config.batch_size)
-        batches = input_pipeline.train_batches(
-            task.train,
-            task.dataset,
-            image_size=task.image_size,
-            batch_size=config.batch_size,
-            augment=config.augment,
-            seed=config.seed,
-            epoch=epoch,
-            start_step=position.step,
-        )
+        batches = self._batches(task, epoch, position.step)
         if position.step == 0:
             self._loss_sum.assign(0.0)
             self._correct.assign(0.0)
@@ -150,6 +148,8 @@ class Trainer:
                 self._show(bar, task, epoch=epoch, batches=step + 1)
             seconds = time.monotonic() - began
             saver.maybe_save(checkpoint.Position(epoch, step + 1, seconds))
+        if epoch == config.epochs - 1:
+            self._settle_batch_norm(task, already=steps)
         values = {
             "loss": float(self._loss_sum) / steps,
             "train_top1": float(self._correct) / (steps * config.batch_size),
@@ -158,6 +158,33 @@ class Trainer:
             "minival_top1": self.top1(task.minival, task),
         }
         task.on_epoch(epoch, values)
+
+    def _settle_batch_norm(self, task, *, already):
+        """Lets batch norm's averages follow the final weights, which do not change any more.
+
+        The last steps of an epoch learn at almost no rate, so they count as settling: a network
+        with many steps needs no more.
+        """
+        config, missing = self._config, _SETTLING_STEPS - already
+        for epoch in itertools.count(config.epochs):
+            if missing <= 0:
+                return
+            for images, _ in self._batches(task, epoch).take(missing):
+                self._settling_step(images)
+                missing -= 1
+
+    def _batches(self, task, epoch, start_step=0):
+        """Returns the training batches of an epoch."""
+        return input_pipeline.train_batches(
+            task.train,
+            task.dataset,
+            image_size=task.image_size,
+            batch_size=self._config.batch_size,
+            augment=self._config.augment,
+            seed=self._config.seed,
+            epoch=epoch,
+            start_step=start_step,
+        )
 
     def _show(self, bar, task, *, epoch, batches):
         """Updates the progress line.
@@ -201,6 +228,10 @@ class Trainer:
         right = tf.equal(tf.argmax(logits, axis=-1), labels)
         self._loss_sum.assign_add(loss)
         self._correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32)))
+
+    def _take_settling_step(self, images):
+        """Updates batch norm's averages, and nothing that is learned."""
+        self.model(images, training=True)
 
     def _take_eval_step(self, images, labels, mask):
         """Counts the right decisions among the unmasked images."""

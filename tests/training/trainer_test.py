@@ -81,6 +81,22 @@ def test_a_stopped_phase_ends_like_an_uninterrupted_one(
 
 
 @pytest.mark.slow
+def test_batch_norm_follows_the_final_weights_of_a_short_phase(
+    stripes, run_config, fit_config, tmp_path
+):
+    """Without settling, three steps would leave its averages near their initial 0 and 1."""
+    model = _model(run_config)
+    fit = fit_config(batch_size=32, learning_rate=0.0)  # Three steps; the weights stay.
+    Trainer(model, fit).fit(_task(stripes, tmp_path))
+    inputs = stripes.train.images.astype(np.float32) / 127.5 - 1
+    first = keras.Model(model.input, model.get_layer("conv1").output)
+    outputs = first(inputs).numpy()
+    average = variables.values_by_name(model)["bn1/moving_mean"]
+    # 0.9 ** 40 = 1.5 % of the initial zero is left.
+    np.testing.assert_allclose(average, outputs.mean((0, 1, 2)), rtol=0.05, atol=0.01)
+
+
+@pytest.mark.slow
 def test_padded_head_trains_as_a_narrow_one_does(stripes, run_config, fit_config, tmp_path):
     """Classes that are not in use change neither the loss nor any gradient."""
     task = _task(stripes, tmp_path, network="sub/c")
