@@ -24,11 +24,11 @@ def test_data_are_told_as_the_run_recorded_them(empty_run, dataset):
 
 def test_other_classes_are_refused(empty_run, dataset):
     other = SuperclassMap.from_groups({"bird": ["wren"]})
-    with pytest.raises(ValueError, match=r"map\.json is not the superclass map of .*'folder'"):
+    with pytest.raises(ValueError, match=r"trained on other classes than folder has now"):
         provenance.data(empty_run, dataclasses.replace(dataset, superclass_map=other))
 
 
 def test_other_images_are_refused(empty_run, dataset):
     more = dataclasses.replace(dataset, validation=dataset.train)
-    with pytest.raises(ValueError, match=r"'validation': 12.* trained with: .*'validation': 19"):
+    with pytest.raises(ValueError, match=r"other validation images than folder.*19 then, 12 now"):
         provenance.data(empty_run, more)

@@ -72,8 +72,6 @@ def test_networks_of_another_run_are_taken_over(stripes, run_config, tmp_path):
         assert second.float_file(name).read_bytes() == first.float_file(name).read_bytes()
     # The new base is quantized here, for the first run had another.
     assert second.int8_file("flat").is_file()
-    with pytest.raises(ValueError, match=r"first has no finished flat_equal_compute network"):
-        _train(config, tmp_path / "second", stripes, ["flat_equal_compute"])
 
 
 @pytest.mark.slow
@@ -96,6 +94,27 @@ def test_scratch_trains_on_its_own_and_writes_no_deltas(stripes, run_config, tmp
     assert run.float_file("sub/a").is_file()
     assert not run.int8_file("sub/a").exists()
     assert not run.bank_dir.exists()
+
+
+def test_a_run_that_lacks_a_network_or_has_other_data_gives_none(
+    stripes, run_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stages.catalog, "load", lambda config: stripes)
+    source, run = RunDir(tmp_path / "first"), RunDir(tmp_path / "second")
+    config = run_config(networks_from=source.path)
+
+    def train():
+        stages.train(config, run, stage="flat", superclasses=["all"], flagfile="")
+
+    source.open(stripes, flagfile="")
+    with pytest.raises(ValueError, match=r"first has no finished flat network.*Train it there"):
+        train()
+    other = dataclasses.replace(stripes, validation=stripes.minival)
+    RunDir(tmp_path / "third").open(other, flagfile="")
+    config = run_config(networks_from=tmp_path / "third")
+    with pytest.raises(ValueError, match=r"third was trained on other validation images"):
+        train()
+    assert not run.path.exists()
 
 
 def test_sub_networks_before_their_base_are_refused(stripes, run_config, tmp_path, monkeypatch):
