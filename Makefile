@@ -1,9 +1,11 @@
-# make demo   everything on the bundled data, from an empty folder to the table (about 10 minutes)
-# make test   every test and convention check (at most 10 minutes)
+# make demo   everything on the bundled data, from an empty folder to the table (README: how long)
+# make test   every test and convention check
 # make clean  removes what the other two made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV ?= .venv
-RUN_DIR ?= runs/demo
+VENV = .venv
+RUN_DIR = runs/demo
+# The bundled data set is prepared here, so that nothing is written outside this folder.
+export TFDS_DATA_DIR ?= $(abspath $(VENV))/tensorflow_datasets
 
 .PHONY: demo test clean
 
