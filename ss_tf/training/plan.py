@@ -10,7 +10,7 @@ import numpy as np
 from ss_tf.config import RunConfig
 from ss_tf.data.examples import Examples
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, sub
+from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, RunDir, sub
 
 _SUB_PREFIX = sub("")
 
@@ -45,6 +45,21 @@ def networks_of_stage(
         if len(superclass_map.labels_in(superclass_map.superclass_index(name))) > 1
     )
     return {"flat": flat, "super": (SUPER,), "sub": subs, "all": (*flat, SUPER, *subs)}[stage]
+
+
+def check_base(config: RunConfig, run: RunDir, names: Sequence[str]) -> None:
+    """Checks that the base of sub networks is trained already, or trained with them.
+
+    Raises:
+      ValueError: if it is not; the message says what to run first.
+    """
+    needs_base = config.base and any(map(superclass_of, names)) and config.base not in names
+    if needs_base and not run.int8_file(config.base).is_file():
+        raise ValueError(
+            f"Sub networks start from the {config.base} network, and {run.path} has none: "
+            f"{run.int8_file(config.base)} is missing. Run train.py --stage={config.base} first, "
+            "or --stage=all."
+        )
 
 
 def superclass_of(network: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -13,6 +14,7 @@ from ss_tf.data import catalog
 from ss_tf.data.examples import Dataset
 from ss_tf.deltas import bank
 from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
+from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.training import metrics_log, networks, plan
 from ss_tf.training.run_dir import FLAT, SUPER, RunDir
 from ss_tf.training.trainer import Task, Trainer
@@ -44,7 +46,7 @@ def train(
     names = plan.networks_of_stage(
         config, dataset.superclass_map, stage=stage, superclasses=superclasses
     )
-    _check_base(config, run, names)
+    plan.check_base(config, run, names)
     _check_other_run(config, run, dataset=dataset, names=names)
     run.open(dataset, flagfile=flagfile)
     if not names:
@@ -60,7 +62,20 @@ class Stages:
         self._map = dataset.superclass_map
         self._sub_float: Trainer | None = None
         self._sub_qat: Trainer | None = None
-        self._origin = networks.origin(None)
+
+    @functools.cached_property
+    def _base(self) -> IntegerNetwork | None:
+        """The network that sub networks start from; asked for only once it is trained."""
+        base = self._config.base
+        return integer_network.load(self._run.int8_file(base)) if base else None
+
+    @functools.cached_property
+    def _origin_of_subs(self) -> str:
+        return networks.origin(self._base)
+
+    def _origin_of(self, name: str) -> str:
+        """Returns words for what a network starts from."""
+        return self._origin_of_subs if plan.superclass_of(name) else networks.origin(None)
 
     def train(self, names: Sequence[str]) -> None:
         """Trains the named networks in turn."""
@@ -82,7 +97,6 @@ class Stages:
 
     def _train_whole(self, name: str, title: str) -> None:
         """Trains a flat network or the super network, and quantizes it if it is the base."""
-        self._origin = networks.origin(None)
         self._copy_from_other_run(name)
         is_base = name == self._config.base
         if not self._run.float_file(name).is_file():
@@ -106,36 +120,33 @@ class Stages:
 
     def _train_sub(self, name: str, title: str) -> None:
         """Trains a sub network, from the base if there is one, and writes its delta."""
-        run, base = self._run, None
-        if self._config.base:
-            base = integer_network.load(run.int8_file(self._config.base))
-        self._origin = networks.origin(base)
+        run, base, origin = self._run, self._base, self._origin_of(name)
         if not run.float_file(name).is_file():
-            self._train_sub_float(name, title, base)
+            self._train_sub_float(name, title)
         _, metadata = files.read_tensors(run.float_file(name))
-        networks.check_origin(metadata, self._origin, folder=run.network_dir(name))
+        networks.check_origin(metadata, origin, folder=run.network_dir(name))
         if base is None:
             return
         if not run.int8_file(name).is_file():
-            self._train_sub_qat(name, title, base)
+            self._train_sub_qat(name, title)
         network = integer_network.load(run.int8_file(name))
-        networks.check_origin(network.metadata, self._origin, folder=run.network_dir(name))
+        networks.check_origin(network.metadata, origin, folder=run.network_dir(name))
         superclass = plan.superclass_of(name)
         if superclass not in bank.names(run.bank_dir):
             bank.write_entry(run.bank_dir, superclass, base=base, sub=network)
 
-    def _train_sub_float(self, name, title, base):
+    def _train_sub_float(self, name, title):
         """Trains the float form, in the model that all sub networks share."""
         if self._sub_float is None:
             self._sub_float = Trainer(
                 networks.build_sub(self._config, self._dataset), self._config.sub_fit
             )
         model = self._sub_float.model
-        variables.assign(model, self._initial_sub_weights(name, base))
+        variables.assign(model, self._initial_sub_weights(name))
         self._fit(self._sub_float, name, phase="float", title=title)
         self._save_float(model, name)
 
-    def _train_sub_qat(self, name, title, base):
+    def _train_sub_qat(self, name, title):
         """Continues on the base's int8 grid, and keeps the snapped int8 form."""
         if self._sub_qat is None:
             model = networks.build_sub(self._config, self._dataset)
@@ -144,19 +155,19 @@ class Stages:
         model = self._sub_qat.model
         tensors, _ = files.read_tensors(self._run.float_file(name))
         int8_grid.start_from(
-            model, base=base, weights=heads.resize(tensors, plan.widest_sub(self._map))
+            model, base=self._base, weights=heads.resize(tensors, plan.widest_sub(self._map))
         )
         self._calibrate(model, name)
         self._fit(self._sub_qat, name, phase="qat", title=title)
         self._save_int8(model, name)
 
-    def _initial_sub_weights(self, name, base):
+    def _initial_sub_weights(self, name):
         """Returns the float weights that a sub network starts from, as wide as the model."""
-        if base is None:
+        if self._base is None:
             return variables.values_by_name(networks.build_sub(self._config, self._dataset))
         superclass = self._map.superclass_index(plan.superclass_of(name))
         return networks.sub_weights(
-            base,
+            self._base,
             labels=self._map.labels_in(superclass) if self._config.base == FLAT else None,
             width=plan.widest_sub(self._map),
         )
@@ -181,7 +192,7 @@ class Stages:
                 num_classes=plan.num_classes(name, self._map),
                 image_size=self._config.data.image_size,
                 checkpoint_file=self._run.checkpoint_file(name, phase),
-                origin=self._origin,
+                origin=self._origin_of(name),
                 on_epoch=record,
             )
         )
@@ -200,7 +211,7 @@ class Stages:
 
     def _metadata(self, name: str) -> dict[str, str]:
         """Returns what is written beside a network's weights."""
-        return {"network": name, "origin": self._origin}
+        return {"network": name, "origin": self._origin_of(name)}
 
     def _calibrate(self, qat_model: keras.Model, name: str) -> None:
         examples = plan.examples_of(name, self._dataset.train, self._map)
@@ -227,17 +238,6 @@ def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
     tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-
-
-def _check_base(config: RunConfig, run: RunDir, names: Sequence[str]) -> None:
-    """Raises ValueError if sub networks are asked for before the base they start from."""
-    needs_base = config.base and any(map(plan.superclass_of, names)) and config.base not in names
-    if needs_base and not run.int8_file(config.base).is_file():
-        raise ValueError(
-            f"Sub networks start from the {config.base} network, and {run.path} has none: "
-            f"{run.int8_file(config.base)} is missing. Run train.py --stage={config.base} first, "
-            "or --stage=all."
-        )
 
 
 def _check_other_run(
