@@ -1,1 +1,1 @@
-"""Superclass maps: which labels belong to which superclass."""
+"""Which labels belong to which superclass, and ImageNet's classes grouped by WordNet."""
