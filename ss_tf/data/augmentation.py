@@ -1,4 +1,4 @@
-"""Random changes of training batches, made by keras-cv's layers."""
+"""Random changes of training batches by name, most of them made by keras-cv's layers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+
+from ss_tf.data import rand_augment
 
 # It prints the name of its backend, which has no place among the answers of predict.py.
 with contextlib.redirect_stdout(sys.stderr):
@@ -47,8 +49,8 @@ def build_augmenter(names: Sequence[str]) -> Augmenter:
 
     Returns:
       A function of images, float32 `[batch, height, width, channels]` in [0, 1] with 1 or 3
-      channels, and of a seed, int `[2]`. It returns images of the same shape and range, each
-      changed differently, and is pure: equal arguments give equal images.
+      channels and a size that graphs know, and of a seed, int `[2]`. It returns images of the same
+      shape and range, each changed differently, and is pure: equal arguments give equal images.
 
     Raises:
       ValueError: if a name is unknown.
@@ -155,4 +157,5 @@ _BUILDERS = {
     "zoom": _zoom,
     "flip": _flip,
     "color": _color,
+    "randaugment": lambda: rand_augment.augment,
 }
