@@ -1,0 +1,1 @@
+"""ImageNet's classes grouped into superclasses, from the ILSVRC2012 archives."""

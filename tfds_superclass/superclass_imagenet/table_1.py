@@ -1,0 +1,35 @@
+"""The numbers of images that the paper's Table 1 gives, and what differs from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow_datasets as tfds
+
+# Training and validation images of each superclass: Table 1 of arXiv 2201.08098.
+IMAGES = {
+    "bird": (67_441, 2_600),
+    "boat": (7_706, 300),
+    "car": (13_000, 500),
+    "cat": (10_400, 400),
+    "dog": (145_273, 5_800),
+    "fruit": (9_100, 350),
+    "fungus": (9_100, 350),
+    "insect": (35_100, 1_350),
+    "monkey": (16_900, 650),
+    "truck": (8_959, 350),
+}
+
+
+def differences(splits: Mapping[str, tfds.core.SplitInfo]) -> list[str]:
+    """Returns a line for each superclass whose numbers of images are not those of the paper."""
+    lines = []
+    for superclass, expected in IMAGES.items():
+        got = tuple(splits[f"{part}_{superclass}"].num_examples for part in ("train", "validation"))
+        if got != expected:
+            lines.append(
+                f"Superclass {superclass!r} has {got[0]:,} training and {got[1]:,} validation "
+                f"images, expected {expected[0]:,} and {expected[1]:,} (Table 1 of arXiv "
+                "2201.08098): is this all of ILSVRC2012?"
+            )
+    return lines
