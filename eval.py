@@ -8,7 +8,7 @@ import sys
 
 from absl import flags
 
-from ss_tf import command_line, flag_defs
+from ss_tf import command_line, run_flags
 from ss_tf.training.run_dir import RunDir
 
 flags.declare_key_flag("run_dir")
@@ -19,9 +19,9 @@ def main(argv: list[str]) -> None:
     """Evaluates the run of --run_dir."""
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
-    run = RunDir(flag_defs.run_dir())
-    flag_defs.adopt_run_flags(run.flags_file)
-    config = flag_defs.run_config()
+    run = RunDir(run_flags.run_dir())
+    run_flags.adopt_run_flags(run.flags_file)
+    config = run_flags.run_config()
 
     from ss_tf.evaluation import evaluate  # After the flags: --help need not wait for TensorFlow.
 

@@ -9,7 +9,7 @@ import pathlib
 
 from absl import flags
 
-from ss_tf import command_line, flag_defs
+from ss_tf import command_line, run_flags
 from ss_tf.training.run_dir import RunDir
 
 flags.declare_key_flag("run_dir")
@@ -19,9 +19,9 @@ def main(argv: list[str]) -> int:
     """Predicts the images on the command line; returns 1 if one could not be read."""
     if len(argv) < 2:
         raise ValueError("no image given, expected at least one file.")
-    run = RunDir(flag_defs.run_dir())
-    flag_defs.adopt_run_flags(run.flags_file)
-    config = flag_defs.run_config()
+    run = RunDir(run_flags.run_dir())
+    run_flags.adopt_run_flags(run.flags_file)
+    config = run_flags.run_config()
 
     from ss_tf.evaluation import predict  # After the flags: --help need not wait for TensorFlow.
 

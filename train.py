@@ -10,7 +10,7 @@ A run that was stopped continues: give the same --run_dir again.
 
 from absl import flags
 
-from ss_tf import command_line, flag_defs
+from ss_tf import command_line, flag_defs, run_flags
 from ss_tf.training.run_dir import RunDir
 
 flags.adopt_module_key_flags(flag_defs)
@@ -20,19 +20,19 @@ def main(argv: list[str]) -> None:
     """Trains what --stage asks for."""
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
-    run = RunDir(flag_defs.run_dir())
-    flag_defs.adopt_run_flags(run.flags_file)
-    flag_defs.check_networks_from()
-    config = flag_defs.run_config()
+    run = RunDir(run_flags.run_dir())
+    run_flags.adopt_run_flags(run.flags_file)
+    run_flags.check_networks_from()
+    config = run_flags.run_config()
 
     from ss_tf.training import stages  # After the flags: --help need not wait for TensorFlow.
 
     stages.train(
         config,
         run,
-        stage=flag_defs.stage(),
-        superclasses=flag_defs.superclasses(),
-        flagfile=flag_defs.run_flagfile(),
+        stage=run_flags.stage(),
+        superclasses=run_flags.superclasses(),
+        flagfile=run_flags.run_flagfile(),
     )
 
 

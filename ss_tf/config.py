@@ -1,4 +1,4 @@
-"""Settings of a run as frozen, validated dataclasses. No defaults: those stand in flag_defs.py."""
+"""Settings of a run as frozen, validated dataclasses. No defaults: those stand in flag_defs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ BACKBONES = {
     "resnet101": (3, 4, 23, 3),
     "resnet152": (3, 8, 36, 3),
 }
+DATASETS = ("superclass_typefaces", "superclass_imagenet", "cifar100", "folder")
 STEMS = ("imagenet", "small")
 SUB_INITS = ("super", "flat", "scratch")
-AUGMENTATIONS = ("translate", "rotate", "zoom", "flip", "color")
+AUGMENTATIONS = ("translate", "rotate", "zoom", "flip", "color", "randaugment")
+STRATEGIES = ("default", "mirrored", "multi_worker")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class DataConfig:
     """Which data set, and how its images are read.
 
     Attributes:
-      name: a name of `ss_tf.data.catalog`.
+      name: a name of `ss_tf.data.catalog`, with "/CONFIG" behind it for another TFDS config.
       data_dir: where TFDS keeps its data sets (None: TFDS's own default), or, for `folder`, the
         two-level photo tree.
       image_size: side of the square network input, pixels.
@@ -78,34 +80,68 @@ class FitConfig:
 
     Attributes:
       epochs: passes over the training images; 0 skips the phase.
-      batch_size: images per step.
+      batch_size: images per step, over all devices together.
+      image_size: side of the training images, pixels; evaluation has the data set's own.
       learning_rate: peak rate for this batch size.
       warmup_epochs: epochs of linear warm-up from zero.
       momentum: of SGD.
       weight_decay: decoupled, not on batch norm or biases.
       label_smoothing: share of the target spread over all classes.
+      min_crop_area: smallest share of an image file's area that a training crop shows.
       augment: names of AUGMENTATIONS, applied in that order.
+      mixup, cutmix: alpha of the Beta distribution that mixing shares are drawn from; 0 is off.
+        With both on, each batch takes one of them.
+      ema_decay: per step, of the average that replaces the weights at the end; 0 is off.
       seed: every random draw of the phase comes from it.
       checkpoint_minutes: longest time between two checkpoints.
     """
 
     epochs: int
     batch_size: int
+    image_size: int
     learning_rate: float
     warmup_epochs: float
     momentum: float
     weight_decay: float
     label_smoothing: float
+    min_crop_area: float
     augment: tuple[str, ...]
+    mixup: float
+    cutmix: float
+    ema_decay: float
     seed: int
     checkpoint_minutes: float
 
     def __post_init__(self):
         _check(self.epochs >= 0, "epochs", self.epochs, "at least 0")
         _check(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        _check(self.image_size >= 8, "image_size", self.image_size, "at least 8 pixels")
         _check(self.learning_rate >= 0, "learning_rate", self.learning_rate, "at least 0")
+        _check(0 < self.min_crop_area <= 1, "min_crop_area", self.min_crop_area, "(0, 1]")
+        _check(self.mixup >= 0, "mixup", self.mixup, "at least 0")
+        _check(self.cutmix >= 0, "cutmix", self.cutmix, "at least 0")
+        _check(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
         for name in self.augment:
             _check(name in AUGMENTATIONS, "augment", name, " or ".join(AUGMENTATIONS))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """How the work is laid on devices.
+
+    Attributes:
+      strategy: "default" (one device), "mirrored" (all GPUs of this machine) or "multi_worker"
+        (several machines, each told its place by the environment variable TF_CONFIG).
+      mixed_precision: compute float stages in float16, with float32 weights and loss scaling.
+      jit_compile: compile the steps of float stages with XLA.
+    """
+
+    strategy: str
+    mixed_precision: bool
+    jit_compile: bool
+
+    def __post_init__(self):
+        _check(self.strategy in STRATEGIES, "strategy", self.strategy, " or ".join(STRATEGIES))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,6 +157,9 @@ class RunConfig:
         the deltas), or "scratch" (no base, hence no deltas).
       flat_fit, super_fit, sub_fit: the float phase of each kind of network.
       base_qat_fit, sub_qat_fit: the quantization-aware phase that follows it.
+      init: file of pretrained weights that the flat and the super network start from, or None.
+      equal_compute_init: the same for the second flat network, whose depth is another.
+      devices: how the work is laid on devices.
       networks_from: run whose flat and super networks are taken over instead of training them.
       seed: every random draw of the run comes from it.
       deterministic: use only kernels that give the same result every time.
@@ -135,6 +174,9 @@ class RunConfig:
     sub_fit: FitConfig
     base_qat_fit: FitConfig
     sub_qat_fit: FitConfig
+    init: pathlib.Path | None
+    equal_compute_init: pathlib.Path | None
+    devices: DeviceConfig
     networks_from: pathlib.Path | None
     seed: int
     deterministic: bool

@@ -2,13 +2,33 @@
 
 import dataclasses
 import pathlib
+import sys
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 
-from ss_tf import config
+from ss_tf import config, flag_defs  # noqa: F401  (defines the flags)
 from ss_tf.data import examples
 from ss_tf.hierarchy import superclass_map
+
+# The modules of tools/ are not part of the package.
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tools"))
+
+
+@pytest.fixture
+def parse_flags():
+    """Returns a function that parses arguments of train.py; the flags are restored after a test."""
+
+    def parse(*arguments):
+        flags.FLAGS.unparse_flags()
+        for name in flags.FLAGS:
+            flags.FLAGS[name].unparse()
+        flags.FLAGS(["train.py", *arguments])
+
+    with flagsaver.flagsaver():
+        yield parse
 
 
 @pytest.fixture
@@ -19,12 +39,17 @@ def fit_config():
         fit = config.FitConfig(
             epochs=1,
             batch_size=8,
+            image_size=16,
             learning_rate=0.05,
             warmup_epochs=0.0,
             momentum=0.9,
             weight_decay=5e-4,
             label_smoothing=0.1,
+            min_crop_area=0.35,
             augment=(),
+            mixup=0.0,
+            cutmix=0.0,
+            ema_decay=0.0,
             seed=0,
             checkpoint_minutes=60.0,
         )
@@ -57,6 +82,11 @@ def run_config(fit_config):
             sub_fit=fit_config(),
             base_qat_fit=fit_config(learning_rate=0.01),
             sub_qat_fit=fit_config(learning_rate=0.01),
+            init=None,
+            equal_compute_init=None,
+            devices=config.DeviceConfig(
+                strategy="default", mixed_precision=False, jit_compile=False
+            ),
             networks_from=None,
             seed=0,
             deterministic=False,
