@@ -64,8 +64,9 @@ def build_augmenter(names: Sequence[str]) -> Augmenter:
         images = tf.convert_to_tensor(images)
         for index, step in enumerate(steps):
             images = step(images, tf.random.fold_in(seed, index))
-        # Interpolation may leave the range by a rounding error.
-        return tf.clip_by_value(images, 0.0, 1.0) if steps else images
+        # Interpolation may leave the range by a rounding error; mirroring cannot.
+        may_leave = set(names) - {"flip"}
+        return tf.clip_by_value(images, 0.0, 1.0) if may_leave else images
 
     return augment
 
@@ -111,13 +112,18 @@ def _zoom() -> Augmenter:
 
 
 def _flip() -> Augmenter:
-    """Mirrors left and right, half of the images."""
-    layer = keras_cv.layers.RandomFlip("horizontal", rate=0.5, seed=_UNUSED_SEED)
+    """Mirrors left and right, half of the images.
+
+    Not keras-cv's layer, which gives the same images in five times the time: three quarters of what
+    it takes to decode them.
+    """
 
     def augment(images, seed):
-        draws = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed)
-        flips = {"flip_horizontals": draws, "flip_verticals": tf.zeros_like(draws)}
-        return layer.augment_images(images, transformations=flips)
+        draws = tf.random.stateless_uniform([tf.shape(images)[0]], seed)
+        # Of rows in one long image, TensorFlow reverses three channels at a time.
+        rows = tf.reshape(images, [-1, *images.shape[2:]])
+        mirrored = tf.reshape(tf.reverse(rows, axis=[1]), tf.shape(images))
+        return tf.raw_ops.Select(condition=draws > 0.5, x=mirrored, y=images)
 
     return augment
 

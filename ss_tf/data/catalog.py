@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 
 from ss_tf.config import DataConfig
-from ss_tf.data import folder, tfds_reader
+from ss_tf.data import folder, imagenet, tfds_reader
 from ss_tf.data.examples import Dataset, ImageFormat
 
 
@@ -16,8 +16,17 @@ from ss_tf.data.examples import Dataset, ImageFormat
 class _Entry:
     image_format: ImageFormat
     load: Callable[[DataConfig, ImageFormat], Dataset]
+    has_configs: bool = False
 
 
+# ImageNet's statistics and torchvision's 224 of 256 pixels, so that weights trained there see what
+# they are used to.
+_IMAGENET_FORMAT = ImageFormat(
+    channels=3,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    crop_fraction=0.875,
+)
 _ENTRIES = {
     "superclass_typefaces": _Entry(
         # Not the statistics of the images: black and white simply become the ends of [-1, 1].
@@ -42,27 +51,18 @@ _ENTRIES = {
             source=tfds_reader.Source(superclass="coarse_label", key="id", validation="test"),
         ),
     ),
-    "folder": _Entry(
-        # ImageNet's statistics and torchvision's 224 of 256 pixels, so that weights trained there
-        # see what they are used to.
-        ImageFormat(
-            channels=3,
-            mean=(0.485, 0.456, 0.406),
-            std=(0.229, 0.224, 0.225),
-            crop_fraction=0.875,
-        ),
-        folder.load,
-    ),
+    "superclass_imagenet": _Entry(_IMAGENET_FORMAT, imagenet.load, has_configs=True),
+    "folder": _Entry(_IMAGENET_FORMAT, folder.load),
 }
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names that `load` knows."""
+    """Returns the names that `load` knows; some may have "/CONFIG" behind them."""
     return tuple(_ENTRIES)
 
 
 def load(config: DataConfig) -> Dataset:
-    """Loads the data set `config.name`, prepared first by TFDS if need be.
+    """Loads the data set `config.name`, prepared first by TFDS if need be and possible.
 
     Raises:
       ValueError: if there is no such data set, or if its loader refuses what it finds.
@@ -81,8 +81,9 @@ def image_format(name: str) -> ImageFormat:
 
 
 def _entry(name: str) -> _Entry:
-    if name in _ENTRIES:
-        return _ENTRIES[name]
-    close = difflib.get_close_matches(name, _ENTRIES, n=1)
+    family, slash, _ = name.partition("/")
+    if family in _ENTRIES and (not slash or _ENTRIES[family].has_configs):
+        return _ENTRIES[family]
+    close = difflib.get_close_matches(family, _ENTRIES, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"Unknown data set {name!r}, expected one of {', '.join(_ENTRIES)}.{hint}")

@@ -7,7 +7,12 @@ from ss_tf.data import catalog
 
 
 def test_the_bundled_data_set_comes_first():
-    assert catalog.names() == ("superclass_typefaces", "cifar100", "folder")
+    assert catalog.names() == (
+        "superclass_typefaces",
+        "cifar100",
+        "superclass_imagenet",
+        "folder",
+    )
 
 
 @pytest.mark.parametrize("name", catalog.names())
@@ -50,3 +55,13 @@ def test_unknown_name_gets_the_list_and_a_guess():
 def test_unknown_name_without_likeness_gets_the_list_only():
     with pytest.raises(ValueError, match=r"'xyz', expected one of superclass_typefaces.*folder\.$"):
         catalog.image_format("xyz")
+
+
+def test_groupings_of_imagenet_share_its_format():
+    image_format = catalog.image_format("superclass_imagenet/living_9")
+    assert image_format == catalog.image_format("superclass_imagenet")
+
+
+def test_data_sets_without_groupings_refuse_one():
+    with pytest.raises(ValueError, match="Unknown data set 'folder/living_9', expected one of"):
+        catalog.image_format("folder/living_9")

@@ -1,6 +1,9 @@
-"""Photo trees for the tests of the data room."""
+"""Photo trees, and a small ImageNet, for the tests of the data room."""
 
 from __future__ import annotations
+
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -22,3 +25,33 @@ def make_tree(tmp_path):
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Returns the data_dir of superclass_imagenet/two_groups: elephants and bicycles, 12 images."""
+    import tensorflow_datasets as tfds
+
+    from tfds_superclass.superclass_imagenet import superclass_imagenet_dataset_builder as imagenet
+
+    data_dir = tmp_path_factory.mktemp("tfds")
+    roots = ("n02503517", "n02834778")
+    builder = imagenet.Builder(
+        data_dir=data_dir, config=imagenet.GroupingConfig(name="two_groups", roots=roots)
+    )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=pathlib.Path(imagenet.__file__).parent / "dummy_data"
+        )
+    )
+    return data_dir
+
+
+@pytest.fixture
+def two_groups(prepared, tmp_path):
+    """Returns the builder of a fresh copy of `prepared`, which a test may damage."""
+    import tensorflow_datasets as tfds
+
+    copy = tmp_path / "tfds"
+    shutil.copytree(prepared, copy, ignore=shutil.ignore_patterns("*.index.safetensors"))
+    return tfds.builder_from_directory(copy / "superclass_imagenet" / "two_groups" / "1.0.0")

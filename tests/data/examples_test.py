@@ -21,6 +21,32 @@ def test_pixels_are_decoded_and_paths_are_not():
     assert len(files) == 1
 
 
+def _records(numbers, files):
+    images = np.zeros(len(numbers), examples.RECORD)
+    images["file"] = numbers
+    images["length"] = np.arange(len(numbers))
+    keys = np.array([f"image {index}" for index in range(len(numbers))])
+    return examples.Examples(images, np.arange(len(numbers)) % 3, keys, files)
+
+
+def test_kinds_are_told_apart():
+    files = examples.Examples(np.array(["a.jpg"]), np.array([0]), np.array(["a"]))
+    kinds = [source.kind for source in (_decoded(), files, _records([0], ("shard",)))]
+    assert kinds == [examples.Kind.PIXELS, examples.Kind.PATHS, examples.Kind.RECORDS]
+
+
+def test_selected_records_keep_their_files():
+    chosen = _records([0, 1, 0, 1], ("x", "y")).of_labels([1])
+    assert chosen.files == ("x", "y")
+    assert chosen.images["file"].tolist() == [1]
+    assert chosen.images["length"].tolist() == [1]
+
+
+def test_record_in_an_unknown_file_is_refused():
+    with pytest.raises(ValueError, match=r"files 0 to 2, expected numbers of the 2 files"):
+        _records([0, 2], ("x", "y"))
+
+
 def test_select_keeps_images_labels_and_keys_together():
     chosen = _decoded().select(np.array([3, 1]))
     np.testing.assert_array_equal(chosen.images[:, 0, 0, 0], [3, 1])

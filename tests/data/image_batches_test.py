@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,14 +26,20 @@ def _files(paths):
     return examples.Examples(paths, np.zeros(len(paths), np.int64), paths)
 
 
-def _build(source, image_format, indices, *, image_size=8, crop=None):
+def _corner(height, width, seed):
+    return tf.constant([0, 0, 8, 8])
+
+
+def _build(source, image_format, indices, *, image_size=8, choose_box=_corner, antialias=True):
     indices = np.array(indices)
     batches = image_batches.build(
         source,
         image_format,
         indices=indices,
         image_size=image_size,
-        crop=crop or (lambda image, seed: tf.cast(image[:image_size, :image_size], tf.float32)),
+        min_crop_area=0.35,
+        antialias=antialias,
+        choose_box=choose_box,
         seeds=np.arange(indices.size * 2, dtype=np.int32).reshape(*indices.shape, 2),
     )
     return np.array([batch.numpy() for batch in batches])
@@ -57,16 +66,21 @@ def test_files_are_read_in_the_order_of_the_indices(make_tree):
     np.testing.assert_array_equal(batches[..., 0, 0, 1], indices)
 
 
-def test_crop_gets_each_image_and_its_own_seed(make_tree):
-    root = make_tree("0.png", "1.png")
+def test_box_is_chosen_from_each_image_and_its_own_seed(tmp_path):
+    # Pixel (y, x) of either image is the gray 20 y + x.
+    for name, shape in (("0.png", (9, 12)), ("1.png", (12, 9))):
+        pixels = 20 * np.arange(shape[0])[:, None] + np.arange(shape[1])
+        Image.fromarray(np.repeat(pixels[..., None], 3, axis=2).astype(np.uint8)).save(
+            tmp_path / name
+        )
 
-    def crop(image, seed):
-        colour = tf.cast(image[0, 0, 0], tf.int32)
-        return tf.fill([8, 8, 3], tf.cast(1000 * colour + tf.reduce_sum(seed), tf.float32))
+    def choose_box(height, width, seed):
+        return tf.stack([(height - 9) // 3, tf.reduce_sum(seed) // 3, 8, 8])
 
-    batches = _build(_files([root / "0.png", root / "1.png"]), _COLOUR, [[1, 0]], crop=crop)
-    # Seeds are [0, 1] and [2, 3].
-    np.testing.assert_array_equal(batches[0, :, 0, 0, 0], [1001, 5])
+    source = _files([tmp_path / "0.png", tmp_path / "1.png"])
+    batches = _build(source, _COLOUR, [[1, 0]], choose_box=choose_box)
+    # Seeds are [0, 1] and [2, 3]: the boxes begin at (1, 0) and (0, 1).
+    np.testing.assert_allclose(batches[0, :, 0, 0, 0], [20, 1], atol=1e-4)
 
 
 def test_gray_files_have_one_channel_where_the_data_set_has(make_tree):
@@ -83,3 +97,45 @@ def test_names_beyond_ascii_are_read(tmp_path):
 def test_file_that_vanished_is_named(tmp_path):
     with pytest.raises(tf.errors.OpError, match=r"gone\.png: No such file or directory"):
         _build(_files([tmp_path / "gone.png"]), _COLOUR, [[0]])
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Returns forty gray JPEG images, number n in the gray 5 n, in two files; one is large."""
+    places, contents = [], [b"x" * 7, b""]
+    for index in range(40):
+        buffer = io.BytesIO()
+        side = 64 if index == 39 else 16
+        Image.new("L", (side, side + 4), 5 * index).save(buffer, "JPEG")
+        number = index % 2
+        places.append((number, len(contents[number]), buffer.tell()))
+        contents[number] += buffer.getvalue() + b"between"
+    files = tuple(str(tmp_path / f"shard {number} größe") for number in (0, 1))
+    for file, content in zip(files, contents, strict=True):
+        pathlib.Path(file).write_bytes(content)
+    keys = np.arange(40).astype(str)
+    return examples.Examples(np.array(places, examples.RECORD), np.arange(40), keys, files)
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_images_inside_files_are_read_in_the_order_of_the_indices(shards, antialias):
+    indices = np.random.default_rng(0).permutation(40).reshape(4, 10)
+    batches = _build(
+        shards,
+        _COLOUR,
+        indices,
+        antialias=antialias,
+        choose_box=lambda height, width, _: tf.stack([0, 0, height, width]),
+    )
+    assert batches.shape == (4, 10, 8, 8, 3)
+    np.testing.assert_allclose(batches[..., 0, 0, 1], 5 * indices, atol=1)
+
+
+def test_no_images_inside_files_give_no_batch(shards):
+    assert len(_build(shards.select(np.arange(0)), _COLOUR, np.zeros((0, 4), int))) == 0
+
+
+def test_file_that_shrank_is_named_with_the_place(shards):
+    pathlib.Path(shards.files[1]).write_bytes(b"short")
+    with pytest.raises(tf.errors.OpError, match=r"größe has \d bytes at byte \d+, expected a JPEG"):
+        _build(shards, _COLOUR, [[1, 0]])

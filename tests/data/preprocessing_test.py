@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import io
+
+import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import strategies as st
 from PIL import Image
 
 from ss_tf.data import examples, preprocessing
@@ -12,6 +16,11 @@ def _smooth(height, width):
     rows = np.linspace(0, 150, height)[:, None, None]
     columns = np.linspace(0, 100, width)[None, :, None]
     return np.repeat(rows + columns, 3, axis=2).astype(np.uint8)
+
+
+def _draw_box(height, width, *, seed, min_area=0.35):
+    box = preprocessing.random_crop_box(height, width, min_area=min_area, seed=tf.constant(seed))
+    return box.numpy()
 
 
 def test_unit_range_ends_at_zero_and_one():
@@ -68,14 +77,17 @@ def test_shrinking_averages_instead_of_picking():
 def test_tiny_images_become_squares(shape):
     image = tf.constant(np.full(shape, 7, np.uint8))
     evaluated = preprocessing.centre_crop(image, image_size=8, crop_fraction=0.875)
-    trained = preprocessing.random_crop(image, image_size=8, seed=tf.constant([1, 2]))
+    box = _draw_box(*shape[:2], seed=[1, 2])
+    trained = preprocessing.resize(preprocessing.cut_out(image, box), image_size=8)
     np.testing.assert_allclose(evaluated, np.full((8, 8, shape[2]), 7.0), atol=1e-4)
     np.testing.assert_allclose(trained, np.full((8, 8, shape[2]), 7.0), atol=1e-4)
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 300), (400, 300), (300, 400)])
 def test_crop_box_lies_inside_with_the_documented_area_and_aspect(height, width):
-    draw = tf.function(lambda seed: preprocessing.random_crop_box(height, width, seed=seed))
+    draw = tf.function(
+        lambda seed: preprocessing.random_crop_box(height, width, min_area=0.35, seed=seed)
+    )
     boxes = np.array([draw(tf.constant([0, index])) for index in range(300)])
     assert boxes[:, :2].min() >= 0
     assert (boxes[:, 0] + boxes[:, 2]).max() <= height
@@ -89,12 +101,7 @@ def test_crop_box_lies_inside_with_the_documented_area_and_aspect(height, width)
 
 
 def test_crop_box_of_a_panorama_keeps_its_aspect_and_gives_up_area():
-    boxes = np.array(
-        [
-            preprocessing.random_crop_box(30, 3000, seed=tf.constant([0, index]))
-            for index in range(50)
-        ]
-    )
+    boxes = np.array([_draw_box(30, 3000, seed=[0, index]) for index in range(50)])
     assert (boxes[:, 2] == 30).all()
     assert (boxes[:, 3] == 40).all()
     # The box still wanders over the whole width.
@@ -102,17 +109,100 @@ def test_crop_box_of_a_panorama_keeps_its_aspect_and_gives_up_area():
     assert boxes[:, 1].max() > 2400
 
 
-def test_random_crop_is_the_box_resized():
-    image, seed = tf.constant(_smooth(90, 70)), tf.constant([3, 4])
-    top, left, height, width = preprocessing.random_crop_box(90, 70, seed=seed).numpy()
-    part = Image.fromarray(_smooth(90, 70)[top : top + height, left : left + width])
+@hypothesis.given(
+    height=st.integers(1, 5000),
+    width=st.integers(1, 5000),
+    min_area=st.floats(0.01, 1.0),
+    seed=st.integers(0, 2**31 - 2),
+)
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_every_crop_box_lies_inside_and_is_not_empty(height, width, min_area, seed):
+    top, left, box_height, box_width = _draw_box(height, width, seed=[seed, 1], min_area=min_area)
+    assert 0 <= top <= top + box_height <= height
+    assert 0 <= left <= left + box_width <= width
+    assert min(box_height, box_width) >= 1
+
+
+@hypothesis.given(
+    height=st.integers(1, 5000), width=st.integers(1, 5000), fraction=st.floats(0.01, 1.0)
+)
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_every_centre_box_is_a_square_in_the_middle(height, width, fraction):
+    box = preprocessing.centre_box(height, width, crop_fraction=fraction)
+    top, left, box_height, box_width = box.numpy()
+    assert box_height == box_width >= 1
+    assert abs(box_height - fraction * min(height, width)) <= 1
+    assert 0 <= height - box_height - 2 * top <= 1
+    assert 0 <= width - box_width - 2 * left <= 1
+
+
+def test_crops_of_the_whole_area_show_it_all():
+    assert _draw_box(30, 30, seed=[0, 0], min_area=1.0)[2:].min() >= 26
+
+
+def test_part_of_an_image_is_resized_as_pillow_does():
+    image = _smooth(90, 70)
+    box = _draw_box(90, 70, seed=[3, 4])
+    top, left, height, width = box
+    part = Image.fromarray(image[top : top + height, left : left + width])
     expected = np.asarray(part.resize((24, 24), Image.Resampling.BILINEAR))
-    actual = preprocessing.random_crop(image, image_size=24, seed=seed)
+    actual = preprocessing.resize(preprocessing.cut_out(tf.constant(image), box), image_size=24)
     np.testing.assert_allclose(actual, expected, atol=1.5)
 
 
 def test_files_are_decoded_large_enough_for_the_smallest_crop():
-    side = preprocessing.decoded_side(224)
-    smallest = side * np.sqrt(preprocessing.MIN_CROP_AREA / preprocessing.MAX_ASPECT_RATIO)
-    assert smallest >= 224
-    assert side * 0.875 >= 224
+    for min_area in (0.08, 0.35, 1.0):
+        side = preprocessing.decoded_side(224, min_crop_area=min_area)
+        assert side * np.sqrt(min_area / preprocessing.MAX_ASPECT_RATIO) >= 224
+        assert side >= 2 * 224
+
+
+def _jpeg(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def _decode(encoded, box, *, min_side, channels=3):
+    part = preprocessing.decode_jpeg_part(
+        encoded, lambda *_: tf.constant(box), min_side=min_side, channels=channels
+    )
+    return part.numpy()
+
+
+def test_part_of_a_jpeg_is_what_pillow_decodes_there():
+    noise = np.random.default_rng(0).integers(-9, 10, (203, 151, 3))
+    encoded = _jpeg(np.clip(_smooth(203, 151) + noise, 0, 255).astype(np.uint8))
+    part = _decode(encoded, [37, 11, 100, 90], min_side=90)
+    expected = np.asarray(Image.open(io.BytesIO(encoded)))[37:137, 11:101].astype(int)
+    # Colours at the rim of a part may be filled in differently.
+    np.testing.assert_array_equal(part[1:-1, 1:-1], expected[1:-1, 1:-1])
+
+
+def test_box_of_a_jpeg_is_chosen_from_its_own_size():
+    seen = []
+
+    def choose_box(height, width):
+        seen.append((int(height), int(width)))
+        return tf.constant([0, 0, 5, 5])
+
+    preprocessing.decode_jpeg_part(_jpeg(_smooth(50, 70)), choose_box, min_side=8, channels=3)
+    assert seen == [(50, 70)]
+
+
+@pytest.mark.parametrize(
+    ("min_side", "ratio"), [(101, 1), (100, 2), (51, 2), (50, 4), (25, 8), (3, 8)]
+)
+def test_large_parts_of_a_jpeg_are_shrunk_but_not_too_far(min_side, ratio):
+    image = _smooth(320, 400)
+    part = _decode(_jpeg(image), [40, 80, 200, 240], min_side=min_side)
+    assert part.shape == (200 // ratio, 240 // ratio, 3)
+    expected = Image.fromarray(image).crop((80, 40, 320, 240)).reduce(ratio)
+    assert np.abs(part - np.asarray(expected).astype(int)).mean() < 2
+
+
+def test_gray_jpeg_has_the_channels_asked_for():
+    encoded = _jpeg(np.full((20, 30), 77, np.uint8))
+    for channels in (1, 3):
+        part = _decode(encoded, [0, 0, 20, 30], min_side=20, channels=channels)
+        np.testing.assert_array_equal(part, np.full((20, 30, channels), 77))
