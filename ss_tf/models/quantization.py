@@ -65,6 +65,32 @@ def calibrate(
     _set_range(by_name, _INPUT, low=input_range[0], high=input_range[1])
 
 
+def replicate(model: keras.Model) -> keras.Model:
+    """Builds a model anew under the present distribution strategy, with copies of its weights.
+
+    The range of a quantized model's input stays as it is then: every replica would widen its own
+    copy by the images it sees, and the networks would part.
+
+    Args:
+      model: float, or of `quantize` with the input's range set; it stays as it is.
+    """
+
+    def copy(layer):
+        if isinstance(layer, _tfmot.QuantizeWrapper):
+            inner = type(layer.layer).from_config(layer.layer.get_config())
+            # Its configuration would come back as tfmot's default, without our quantizers.
+            return type(layer)(inner, layer.quantize_config, name=layer.name)
+        twin = type(layer).from_config(layer.get_config())
+        if hasattr(layer, "quantizer"):
+            twin.quantizer = _FixedRangeQuantizer()
+        return twin
+
+    with _tfmot.quantize_scope():
+        replica = keras.models.clone_model(model, clone_function=copy)
+    variables.assign(replica, variables.values_by_name(model))
+    return replica
+
+
 def _set_range(by_name: Mapping[str, tf.Variable], name: str, *, low: float, high: float) -> None:
     """Sets an activation range, widened to contain zero, which TFLite's integers must express."""
     by_name[f"{name}_min"].assign(min(low, 0))
@@ -103,6 +129,16 @@ class _FrozenRangeQuantizer(_tfmot.quantizers.LastValueQuantizer):
 
     def get_config(self):
         return {}
+
+
+class _FixedRangeQuantizer(_tfmot.quantizers.AllValuesQuantizer):
+    """Quantizes as tfmot's quantizer of inputs does in inference mode, always."""
+
+    def __init__(self):
+        super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return super().__call__(inputs, False, weights, **kwargs)
 
 
 def _without_quantizers(qat_model: keras.Model) -> keras.Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import zlib
 
 import tf_keras as keras
@@ -12,13 +13,16 @@ from ss_tf.models.integer_network import HEAD
 
 _BASIC_BLOCK_BACKBONES = ("resnet18", "resnet34")
 _BOTTLENECK_EXPANSION = 4
+# Keras walks through a network by recursion, a call or more for each of the eleven layers of a
+# block; Python allows 1000 calls, and ResNet-455 has 151 blocks.
+_CALLS_PER_BLOCK = 100
 
 
 def build_resnet(
     config: config_lib.ModelConfig,
     *,
     num_classes: int,
-    image_size: int,
+    image_size: int | None,
     channels: int,
     seed: int = 0,
 ) -> keras.Model:
@@ -30,7 +34,7 @@ def build_resnet(
     Args:
       config: depth, width and stem.
       num_classes: width of the head `fc`.
-      image_size: side of the input, pixels.
+      image_size: side of the input, pixels; None takes images of any size.
       channels: 1 or 3.
       seed: every initial weight is a function of it and of the layer's name.
 
@@ -38,6 +42,9 @@ def build_resnet(
       A model from float32 `[batch, image_size, image_size, channels]` to float32 logits
       `[batch, num_classes]`.
     """
+    # For good, not for this function alone: cloning and quantizing the network recurse, too.
+    needed = 1000 + _CALLS_PER_BLOCK * sum(config.blocks)
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), needed))
     layers = _Layers(seed)
     inputs = keras.Input((image_size, image_size, channels), name="image")
     x = _stem(layers, inputs, config)
@@ -53,6 +60,23 @@ def build_resnet(
             )
     x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
     return keras.Model(inputs, layers.dense(x, HEAD, units=num_classes), name="resnet")
+
+
+def in_mixed_precision(model: keras.Model) -> keras.Model:
+    """Builds a float network anew that computes in float16, with copies of its weights.
+
+    Weights stay float32 under the same names, and so do the head and its logits.
+    """
+
+    def copy(layer):
+        config = layer.get_config()
+        if layer.name != HEAD:
+            config["dtype"] = "mixed_float16"
+        return type(layer).from_config(config)
+
+    mixed = keras.models.clone_model(model, clone_function=copy)
+    mixed.set_weights(model.get_weights())
+    return mixed
 
 
 def count_macs(model: keras.Model) -> int:

@@ -7,6 +7,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from ss_tf import files
@@ -29,22 +30,22 @@ class Position:
 
 def save(
     path: pathlib.Path,
-    variables: Sequence[tf.Variable],
+    values: Sequence[np.ndarray],
     position: Position,
     *,
     origin: str,
 ) -> None:
-    """Writes the variables' values and the position, replacing an older checkpoint atomically.
+    """Writes values of variables and the position, replacing an older checkpoint atomically.
 
-    Variables are stored by their place in the sequence: optimizer slots have no stable names.
+    Values are stored by their place in the sequence: optimizer slots have no stable names.
 
     Args:
       path: the file.
-      variables: everything that the phase changes.
+      values: of everything that the phase changes.
       position: how far it has come.
       origin: names what the phase started from; `restore` asks for the same.
     """
-    tensors = {f"{index:05d}": variable.numpy() for index, variable in enumerate(variables)}
+    tensors = {f"{index:05d}": value for index, value in enumerate(values)}
     position_text = json.dumps(dataclasses.asdict(position))
     files.write_tensors(path, tensors, metadata={"position": position_text, "origin": origin})
 
@@ -73,5 +74,6 @@ def restore(path: pathlib.Path, variables: Sequence[tf.Variable], *, origin: str
             "belongs to another network. Delete it to train this phase anew."
         )
     for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        # What is assigned is not read back, which among several workers would be a collective.
+        variable.assign(value, read_value=False)
     return position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -11,24 +12,76 @@ import tf_keras as keras
 from ss_tf.config import RunConfig
 from ss_tf.data import input_pipeline
 from ss_tf.data.examples import Dataset, Examples
-from ss_tf.models import heads, int8_grid, integer_network, quantization
+from ss_tf.models import heads, int8_grid, integer_network, pretrained, quantization, variables
 from ss_tf.models.integer_network import IntegerNetwork
-from ss_tf.models.resnet import build_resnet
+from ss_tf.models.resnet import build_resnet, in_mixed_precision
 from ss_tf.training import plan
-from ss_tf.training.run_dir import FLAT_EQUAL_COMPUTE
+from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE
 
 # Images from which activation ranges are set: many times what their extremes need.
 _CALIBRATION_IMAGES = 1024
 
 
 def build(config: RunConfig, dataset: Dataset, network: str) -> keras.Model:
-    """Builds a network's float model, with fresh weights that depend on the seed alone."""
-    return _build(config, dataset, network, plan.num_classes(network, dataset.superclass_map))
+    """Builds a network's float model, with fresh weights that depend on the seed alone.
+
+    It takes images of any size, for training images may be smaller than those of evaluation. Sub
+    networks share a model, so each of them is as wide as the widest.
+    """
+    labels = dataset.superclass_map
+    is_sub = plan.superclass_of(network) is not None
+    return build_resnet(
+        config.equal_compute_model if network == FLAT_EQUAL_COMPUTE else config.model,
+        num_classes=plan.widest_sub(labels) if is_sub else plan.num_classes(network, labels),
+        image_size=None,
+        channels=dataset.channels,
+        seed=config.seed,
+    )
 
 
-def build_sub(config: RunConfig, dataset: Dataset) -> keras.Model:
-    """Builds the float model that all sub networks share, as wide as the widest of them."""
-    return _build(config, dataset, "sub", plan.widest_sub(dataset.superclass_map))
+def build_for_float_phase(config: RunConfig, dataset: Dataset, network: str) -> keras.Model:
+    """Builds a network's float model, in mixed precision if asked for."""
+    model = build(config, dataset, network)
+    return in_mixed_precision(model) if config.devices.mixed_precision else model
+
+
+def initial_weights(
+    config: RunConfig, dataset: Dataset, network: str, *, base: IntegerNetwork | None
+) -> dict[str, np.ndarray]:
+    """Returns the float weights that a network starts from, as wide as its model.
+
+    They are those of the base, or pretrained ones (which are announced then), or fresh ones.
+
+    Args:
+      config: tells the file of pretrained weights.
+      dataset: tells the classes.
+      network: its name.
+      base: of a sub network, or None.
+
+    Raises:
+      ValueError: if the pretrained weights do not fit; it names their file.
+    """
+    labels = dataset.superclass_map
+    if base is not None:
+        own = labels.labels_in(labels.superclass_index(plan.superclass_of(network)))
+        return sub_weights(
+            base, labels=own if config.base == FLAT else None, width=plan.widest_sub(labels)
+        )
+    model = build(config, dataset, network)
+    path = init_file(config, network)
+    if path is not None:
+        new = pretrained.load(path, into=model)
+        head = f"; {' and '.join(new)} are new" if new else ""
+        print(f"{network} starts from {path}{head}.")
+    return variables.values_by_name(model)
+
+
+def init_file(config: RunConfig, network: str) -> pathlib.Path | None:
+    """Returns the file of pretrained weights that a network starts from, None if it does not."""
+    if network == FLAT_EQUAL_COMPUTE:
+        return config.equal_compute_init
+    starts_from_base = plan.superclass_of(network) is not None and config.base is not None
+    return None if starts_from_base else config.init
 
 
 def sub_weights(
@@ -69,9 +122,14 @@ def calibrate(
     )
 
 
-def origin(base: IntegerNetwork | None) -> str:
-    """Returns words for what a network starts from, different for different bases."""
-    return f"base {integer_network.digest(base)}" if base else "random weights"
+def origin(base: IntegerNetwork | None, init: pathlib.Path | None) -> str:
+    """Returns words for what a network starts from, different for different bases and files."""
+    if base is not None:
+        return f"base {integer_network.digest(base)}"
+    if init is None:
+        return "random weights"
+    with open(init, "rb") as file:
+        return f"weights {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def check_origin(metadata: Mapping[str, str], expected: str, *, folder: pathlib.Path) -> None:
@@ -86,14 +144,3 @@ def check_origin(metadata: Mapping[str, str], expected: str, *, folder: pathlib.
             "the base was trained again since. Delete that folder and its entry in the bank, and "
             "train the sub network again."
         )
-
-
-def _build(config: RunConfig, dataset: Dataset, network: str, num_classes: int) -> keras.Model:
-    shape = config.equal_compute_model if network == FLAT_EQUAL_COMPUTE else config.model
-    return build_resnet(
-        shape,
-        num_classes=num_classes,
-        image_size=config.data.image_size,
-        channels=dataset.channels,
-        seed=config.seed,
-    )

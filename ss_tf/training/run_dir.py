@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import pathlib
@@ -92,6 +93,8 @@ class RunDir:
     def open(self, dataset: Dataset, *, flagfile: str) -> None:
         """Creates the folder, or checks that an existing one belongs to the same images.
 
+        Processes that train parts of one run may all do so at once.
+
         Args:
           dataset: what the run trains on.
           flagfile: text of the run's flags, kept if the run is new.
@@ -99,9 +102,14 @@ class RunDir:
         Raises:
           ValueError: if the images or their labels have changed since the run began.
         """
-        if self.map_file.is_file():
-            self.check_data(dataset)
-            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # Freed as the file is closed.
+            if not self.map_file.is_file():
+                self._create(dataset, flagfile)
+        self.check_data(dataset)
+
+    def _create(self, dataset: Dataset, flagfile: str) -> None:
         files.write_atomically(self.flags_file, flagfile.encode())
         facts = json.dumps(_describe(dataset), ensure_ascii=False, indent=1)
         files.write_atomically(self.data_file, facts.encode())

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import pathlib
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras as keras
 
 from ss_tf import files
-from ss_tf.config import RunConfig
+from ss_tf.config import FitConfig, RunConfig
 from ss_tf.data import catalog
 from ss_tf.data.examples import Dataset
 from ss_tf.deltas import bank
 from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
 from ss_tf.models.integer_network import IntegerNetwork
-from ss_tf.training import metrics_log, networks, plan
-from ss_tf.training.run_dir import FLAT, SUPER, RunDir
+from ss_tf.training import distribution, metrics_log, networks, other_run, plan
+from ss_tf.training.distribution import Devices
+from ss_tf.training.run_dir import SUPER, RunDir
 from ss_tf.training.trainer import Task, Trainer
 
 
@@ -41,24 +44,27 @@ def train(
       ValueError: if the data set or a name is wrong, if a network to start from is not there, or
         if the folder belongs to other data. Nothing is trained then.
     """
+    devices = distribution.start(config.devices)  # First: workers meet before they use TensorFlow.
     _set_up_randomness(seed=config.seed, deterministic=config.deterministic)
     dataset = catalog.load(config.data)
     names = plan.networks_of_stage(
         config, dataset.superclass_map, stage=stage, superclasses=superclasses
     )
     plan.check_base(config, run, names)
-    _check_other_run(config, run, dataset=dataset, names=names)
-    run.open(dataset, flagfile=flagfile)
+    other_run.check(config, run, dataset=dataset, names=names)
+    if devices.is_chief:
+        run.open(dataset, flagfile=flagfile)
     if not names:
         print("Nothing to train: a superclass with one subclass needs no sub network.")
-    Stages(config, run, dataset).train(names)
+    with distribution.lost_workers_explained():
+        Stages(config, run, dataset=dataset, devices=devices).train(names)
 
 
 class Stages:
     """The networks of one run in training; sub networks share one float and one QAT model."""
 
-    def __init__(self, config: RunConfig, run: RunDir, dataset: Dataset):
-        self._config, self._run, self._dataset = config, run, dataset
+    def __init__(self, config: RunConfig, run: RunDir, *, dataset: Dataset, devices: Devices):
+        self._config, self._run, self._dataset, self._devices = config, run, dataset, devices
         self._map = dataset.superclass_map
         self._sub_float: Trainer | None = None
         self._sub_qat: Trainer | None = None
@@ -71,25 +77,40 @@ class Stages:
 
     @functools.cached_property
     def _origin_of_subs(self) -> str:
-        return networks.origin(self._base)
+        return networks.origin(self._base, self._config.init)
 
     def _origin_of(self, name: str) -> str:
         """Returns words for what a network starts from."""
-        return self._origin_of_subs if plan.superclass_of(name) else networks.origin(None)
+        if plan.superclass_of(name):
+            return self._origin_of_subs
+        return networks.origin(None, networks.init_file(self._config, name))
 
     def train(self, names: Sequence[str]) -> None:
         """Trains the named networks in turn."""
         for number, name in enumerate(names, start=1):
             title = f"[{number}/{len(names)}] {name}"
-            with files.locked(self._run.network_dir(name), subject=f"The {name} network"):
+            with self._locked(name):
                 self._drop_old_checkpoints(name)
                 if plan.superclass_of(name) is None:
                     self._train_whole(name, title)
                 else:
                     self._train_sub(name, title)
+        self._devices.wait()  # A worker that leaves is taken for dead.
+
+    def _locked(self, name: str) -> contextlib.AbstractContextManager:
+        """Keeps other jobs out of a network's folder."""
+        if not self._devices.is_chief:
+            return contextlib.nullcontext()
+        return files.locked(self._run.network_dir(name), subject=f"The {name} network")
+
+    def _has(self, file: pathlib.Path) -> bool:
+        """Tells whether the chief sees a file: others may see it later, and go another way."""
+        return self._devices.agree(self._devices.is_chief and file.is_file())
 
     def _drop_old_checkpoints(self, name: str) -> None:
         """Removes the checkpoints of finished phases, also those that a kill left behind."""
+        if not self._devices.is_chief:
+            return
         run = self._run
         for phase, result in (("float", run.float_file(name)), ("qat", run.int8_file(name))):
             if result.is_file():
@@ -97,14 +118,18 @@ class Stages:
 
     def _train_whole(self, name: str, title: str) -> None:
         """Trains a flat network or the super network, and quantizes it if it is the base."""
-        self._copy_from_other_run(name)
+        if self._devices.is_chief:
+            other_run.copy(self._config, self._run, name)
         is_base = name == self._config.base
-        if not self._run.float_file(name).is_file():
+        if not self._has(self._run.float_file(name)):
             fit = self._config.super_fit if name == SUPER else self._config.flat_fit
-            trainer = Trainer(networks.build(self._config, self._dataset, name), fit)
+            model = networks.build_for_float_phase(self._config, self._dataset, name)
+            weights = networks.initial_weights(self._config, self._dataset, name, base=None)
+            variables.assign(model, weights)
+            trainer = self._trainer(model, fit, phase="float")
             self._fit(trainer, name, phase="float", title=title)
             self._save_float(trainer.model, name)
-        if is_base and not self._run.int8_file(name).is_file():
+        if is_base and not self._has(self._run.int8_file(name)):
             self._quantize_base(name, title)
 
     def _quantize_base(self, name: str, title: str) -> None:
@@ -114,44 +139,44 @@ class Stages:
         variables.assign(model, tensors)
         qat = quantization.quantize(model, freeze_kernel_ranges=False)
         self._calibrate(qat, name)
-        trainer = Trainer(qat, self._config.base_qat_fit)
+        trainer = self._trainer(qat, self._config.base_qat_fit, phase="qat")
         self._fit(trainer, name, phase="qat", title=title)
         self._save_int8(qat, name)
 
     def _train_sub(self, name: str, title: str) -> None:
         """Trains a sub network, from the base if there is one, and writes its delta."""
         run, base, origin = self._run, self._base, self._origin_of(name)
-        if not run.float_file(name).is_file():
+        if not self._has(run.float_file(name)):
             self._train_sub_float(name, title)
         _, metadata = files.read_tensors(run.float_file(name))
         networks.check_origin(metadata, origin, folder=run.network_dir(name))
         if base is None:
             return
-        if not run.int8_file(name).is_file():
+        if not self._has(run.int8_file(name)):
             self._train_sub_qat(name, title)
         network = integer_network.load(run.int8_file(name))
         networks.check_origin(network.metadata, origin, folder=run.network_dir(name))
         superclass = plan.superclass_of(name)
-        if superclass not in bank.names(run.bank_dir):
+        if self._devices.is_chief and superclass not in bank.names(run.bank_dir):
             bank.write_entry(run.bank_dir, superclass, base=base, sub=network)
 
     def _train_sub_float(self, name, title):
         """Trains the float form, in the model that all sub networks share."""
         if self._sub_float is None:
-            self._sub_float = Trainer(
-                networks.build_sub(self._config, self._dataset), self._config.sub_fit
-            )
+            model = networks.build_for_float_phase(self._config, self._dataset, name)
+            self._sub_float = self._trainer(model, self._config.sub_fit, phase="float")
         model = self._sub_float.model
-        variables.assign(model, self._initial_sub_weights(name))
+        weights = networks.initial_weights(self._config, self._dataset, name, base=self._base)
+        variables.assign(model, weights)
         self._fit(self._sub_float, name, phase="float", title=title)
         self._save_float(model, name)
 
     def _train_sub_qat(self, name, title):
         """Continues on the base's int8 grid, and keeps the snapped int8 form."""
         if self._sub_qat is None:
-            model = networks.build_sub(self._config, self._dataset)
+            model = networks.build(self._config, self._dataset, name)
             qat = quantization.quantize(model, freeze_kernel_ranges=True)
-            self._sub_qat = Trainer(qat, self._config.sub_qat_fit)
+            self._sub_qat = self._trainer(qat, self._config.sub_qat_fit, phase="qat")
         model = self._sub_qat.model
         tensors, _ = files.read_tensors(self._run.float_file(name))
         int8_grid.start_from(
@@ -161,28 +186,12 @@ class Stages:
         self._fit(self._sub_qat, name, phase="qat", title=title)
         self._save_int8(model, name)
 
-    def _initial_sub_weights(self, name):
-        """Returns the float weights that a sub network starts from, as wide as the model."""
-        if self._base is None:
-            return variables.values_by_name(networks.build_sub(self._config, self._dataset))
-        superclass = self._map.superclass_index(plan.superclass_of(name))
-        return networks.sub_weights(
-            self._base,
-            labels=self._map.labels_in(superclass) if self._config.base == FLAT else None,
-            width=plan.widest_sub(self._map),
-        )
+    def _trainer(self, model: keras.Model, fit: FitConfig, *, phase: str) -> Trainer:
+        jit_compile = phase == "float" and self._config.devices.jit_compile
+        return Trainer(model, fit, devices=self._devices, jit_compile=jit_compile)
 
     def _fit(self, trainer: Trainer, name: str, *, phase: str, title: str) -> None:
         """Runs one phase to its end; what is left of an earlier, killed try is continued."""
-        log = metrics_log.MetricsLog(self._run.network_dir(name), phase=phase)
-
-        def record(epoch, values):
-            if phase == "qat":
-                # Weights beyond their range have no gradient: a share that grows says that the
-                # learning rate is too high for the base's grid.
-                values = {**values, "clipped_share": int8_grid.clipped_share(trainer.model)}
-            log.record(epoch, values)
-
         trainer.fit(
             Task(
                 title=f"{title} {phase}",
@@ -193,21 +202,40 @@ class Stages:
                 image_size=self._config.data.image_size,
                 checkpoint_file=self._run.checkpoint_file(name, phase),
                 origin=self._origin_of(name),
-                on_epoch=record,
+                on_epoch=self._recorder(trainer, name, phase),
             )
         )
 
+    def _recorder(self, trainer: Trainer, name: str, phase: str) -> Callable:
+        """Returns what writes an epoch's record."""
+        if not self._devices.is_chief:
+            return lambda epoch, values: None
+        log = metrics_log.MetricsLog(self._run.network_dir(name), phase=phase)
+
+        def record(epoch, values):
+            if phase == "qat":
+                # Weights beyond their range have no gradient: a share that grows says that the
+                # learning rate is too high for the base's grid.
+                values = {**values, "clipped_share": int8_grid.clipped_share(trainer.model)}
+            log.record(epoch, values)
+
+        return record
+
     def _save_float(self, model: keras.Model, name: str) -> None:
         tensors = heads.resize(variables.values_by_name(model), plan.num_classes(name, self._map))
-        files.write_tensors(self._run.float_file(name), tensors, metadata=self._metadata(name))
+        if self._devices.is_chief:
+            files.write_tensors(self._run.float_file(name), tensors, metadata=self._metadata(name))
         self._drop_old_checkpoints(name)
+        self._devices.wait()
 
     def _save_int8(self, qat_model: keras.Model, name: str) -> None:
         int8_grid.snap(qat_model)
         network = int8_grid.to_integer(qat_model, self._metadata(name))
         network = heads.resize_network(network, plan.num_classes(name, self._map))
-        integer_network.save(network, self._run.int8_file(name))
+        if self._devices.is_chief:
+            integer_network.save(network, self._run.int8_file(name))
         self._drop_old_checkpoints(name)
+        self._devices.wait()
 
     def _metadata(self, name: str) -> dict[str, str]:
         """Returns what is written beside a network's weights."""
@@ -217,19 +245,6 @@ class Stages:
         examples = plan.examples_of(name, self._dataset.train, self._map)
         networks.calibrate(qat_model, examples, dataset=self._dataset, config=self._config)
 
-    def _copy_from_other_run(self, name: str) -> None:
-        """Takes a finished network over from --networks_from."""
-        if self._config.networks_from is None or self._run.float_file(name).is_file():
-            return
-        source = RunDir(self._config.networks_from)
-        # The float file last: it is what marks a network as finished.
-        copies = [metrics_log.FILE_NAME, source.int8_file(name).name, source.float_file(name).name]
-        for file_name in copies:
-            origin = source.network_dir(name) / file_name
-            if origin.is_file():
-                data = origin.read_bytes()
-                files.write_atomically(self._run.network_dir(name) / file_name, data)
-
 
 def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
     """Seeds the process; `deterministic` also rules out kernels whose results vary."""
@@ -238,20 +253,3 @@ def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
     tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-
-
-def _check_other_run(
-    config: RunConfig, run: RunDir, *, dataset: Dataset, names: Sequence[str]
-) -> None:
-    """Raises ValueError if --networks_from has other data, or lacks a network that is wanted."""
-    if config.networks_from is None:
-        return
-    source = RunDir(config.networks_from)
-    source.check_data(dataset)
-    for name in names:
-        is_wanted = plan.superclass_of(name) is None and not run.float_file(name).is_file()
-        if is_wanted and not source.float_file(name).is_file():
-            raise ValueError(
-                f"{source.path} has no finished {name} network, expected "
-                f"{source.float_file(name)}. Train it there first, or leave --networks_from out."
-            )

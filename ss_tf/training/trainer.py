@@ -6,28 +6,25 @@ import dataclasses
 import itertools
 import math
 import pathlib
-import sys
 import time
 from collections.abc import Callable, Mapping
 
-import tensorflow as tf
 import tf_keras as keras
-import tqdm
 
 from ss_tf.config import FitConfig
 from ss_tf.data import input_pipeline
 from ss_tf.data.examples import Examples, ImageFormat
 from ss_tf.training import checkpoint, schedules
+from ss_tf.training.checkpoint import Position
+from ss_tf.training.distribution import Devices
+from ss_tf.training.progress import Progress
+from ss_tf.training.step import Steps
 
-# Added to logits of classes that a padded head does not have: their softmax is exactly 0.
-_NEVER = -1e9
 # Batch norm's averages forget nine tenths of their past in 22 steps (momentum 0.9), and are used
 # instead of the batch's own statistics from the next moment on. A small sub network has 10 steps an
 # epoch: without settling, its averages are those of weights long gone (measured on 660 images of
 # six typefaces: 82 % right in training mode, 47 % in inference mode).
 _SETTLING_STEPS = 40
-# A terminal is redrawn often; a log file gets a line every ten seconds.
-_REFRESH_SECONDS = 0.5 if sys.stderr.isatty() else 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +36,7 @@ class Task:
       train, minival: examples whose labels are the classes `0..num_classes-1`.
       dataset: the format of the images.
       num_classes: classes in use, at most the width of the network's head.
-      image_size: pixels.
+      image_size: side of the images in evaluation, pixels.
       checkpoint_file: where the unfinished phase is kept.
       origin: names what the network starts from; a checkpoint of another origin is refused.
       on_epoch: called with (epoch, values) after each epoch.
@@ -64,22 +61,20 @@ class Trainer:
     epoch of a small sub network.
     """
 
-    def __init__(self, model: keras.Model, config: FitConfig):
-        """Takes a network (shared, not copied; float or quantization-aware) and the optimizer."""
+    def __init__(
+        self, model: keras.Model, config: FitConfig, *, devices: Devices, jit_compile: bool
+    ):
+        """Takes a network (shared, not copied; float or quantization-aware) and the optimizer.
+
+        With several devices, its likeness on them is trained, and it is brought up to date at the
+        end of every epoch.
+        """
         self.model = model
-        self._config = config
-        self._num_classes = tf.Variable(model.output_shape[-1], trainable=False)
-        self._loss_sum = tf.Variable(0.0, trainable=False)
-        self._correct = tf.Variable(0.0, trainable=False)
-        self._evaluated_correct = tf.Variable(0.0, trainable=False)
-        self._optimizer = keras.optimizers.SGD(
-            learning_rate=0.0, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-        self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-        self._optimizer.build(model.trainable_variables)
-        self._train_step = tf.function(self._take_train_step)
-        self._settling_step = tf.function(self._take_settling_step)
-        self._eval_step = tf.function(self._take_eval_step)
+        self._config, self._devices = config, devices
+        self._placed = devices.place(model)
+        self._steps = Steps(self._placed, config, devices=devices, jit_compile=jit_compile)
+        self._share_state = devices.sharer(self._steps.state())
+        self._average_batch_norm = devices.averager(self._placed)
 
     def fit(self, task: Task) -> None:
         """Trains the network from its present weights, or from the task's checkpoint if any.
@@ -87,168 +82,147 @@ class Trainer:
         Raises:
           ValueError: if the checkpoint is damaged, or the loss stops being finite.
         """
-        self._num_classes.assign(task.num_classes)
         position = self._start(task)
-        steps = input_pipeline.steps_per_epoch(len(task.train), self._config.batch_size)
-        done = (position.epoch * steps + position.step) * self._config.batch_size
-        with tqdm.tqdm(
-            desc=task.title,
-            total=self._config.epochs * steps * self._config.batch_size,
-            initial=done,
-            unit=" images",
-            mininterval=_REFRESH_SECONDS,
-            dynamic_ncols=True,
-        ) as bar:
-            saver = _Saver(task, self._state(), self._config.checkpoint_minutes)
+        steps = self._num_steps(task)
+        with Progress(
+            task.title,
+            self._config,
+            num_steps=self._config.epochs * steps,
+            done_steps=position.epoch * steps + position.step,
+            is_shown=self._devices.is_chief,
+        ) as progress:
+            saver = _Saver(self._config.checkpoint_minutes)
             while position.epoch < self._config.epochs:
-                self._run_epoch(task, position, bar=bar, saver=saver)
-                position = checkpoint.Position(position.epoch + 1, step=0, seconds=0.0)
+                self._run_epoch(task, position, progress=progress, saver=saver)
+                position = Position(position.epoch + 1, step=0, seconds=0.0)
 
     def top1(self, examples: Examples, task: Task) -> float | None:
         """Returns the share of examples decided rightly, None if there are none."""
         if not len(examples):
             return None
-        self._evaluated_correct.assign(0.0)
-        for batch in input_pipeline.eval_batches(
-            examples,
-            task.dataset,
-            image_size=task.image_size,
-            batch_size=self._config.batch_size,
+        self._steps.evaluated_correct.assign(0.0)
+        for batch in self._devices.batches(
+            lambda shard: input_pipeline.eval_batches(
+                examples,
+                task.dataset,
+                image_size=task.image_size,
+                batch_size=self._config.batch_size,
+                shard=shard,
+            )
         ):
-            self._eval_step(batch["image"], batch["label"], batch["mask"])
-        return float(self._evaluated_correct) / len(examples)
+            self._steps.evaluate(batch)
+        return self._read(self._steps.evaluated_correct) / len(examples)
 
-    def _start(self, task: Task) -> checkpoint.Position:
+    def _start(self, task: Task) -> Position:
         """Returns where to begin: where the task's checkpoint ends, or with a fresh optimizer."""
-        if task.checkpoint_file.is_file():
-            return checkpoint.restore(task.checkpoint_file, self._state(), origin=task.origin)
-        for variable in self._optimizer.variables:
-            variable.assign(tf.zeros_like(variable))
-        return checkpoint.Position(epoch=0, step=0, seconds=0.0)
+        devices, steps = self._devices, self._steps
+        devices.load(self.model, into=self._placed)
+        steps.num_classes.assign(task.num_classes)
+        steps.reset()
+        position = Position(epoch=0, step=0, seconds=0.0)
+        if devices.is_chief and task.checkpoint_file.is_file():
+            position = checkpoint.restore(task.checkpoint_file, steps.state(), origin=task.origin)
+        self._share_state()
+        epoch, step, seconds = devices.from_chief(dataclasses.astuple(position))
+        return Position(int(epoch), int(step), seconds)
 
-    def _run_epoch(self, task, position, *, bar, saver):
+    def _run_epoch(self, task, position, *, progress, saver):
         """Trains from a position in an epoch to its end, and records the epoch."""
         config, epoch = self._config, position.epoch
-        steps = input_pipeline.steps_per_epoch(len(task.train), config.batch_size)
-        batches = self._batches(task, epoch, position.step)
+        steps = self._num_steps(task)
         if position.step == 0:
-            self._loss_sum.assign(0.0)
-            self._correct.assign(0.0)
+            self._steps.loss_sum.assign(0.0)
+            self._steps.correct.assign(0.0)
         began = time.monotonic() - position.seconds
-        for step, (images, labels) in enumerate(batches, start=position.step):
+        batches = self._batches(task, epoch, start_step=position.step)
+        for step, batch in enumerate(batches, start=position.step):
             rate = schedules.warmup_cosine(
                 epoch * steps + step,
                 peak=config.learning_rate,
                 warmup_steps=config.warmup_epochs * steps,
                 total_steps=config.epochs * steps,
             )
-            self._optimizer.learning_rate.assign(rate)
-            self._train_step(images, labels)
-            if bar.update(config.batch_size) or step == steps - 1:
-                self._show(bar, task, epoch=epoch, batches=step + 1)
-            seconds = time.monotonic() - began
-            saver.maybe_save(checkpoint.Position(epoch, step + 1, seconds))
+            self._steps.train(batch, rate)
+            done = Position(epoch, step + 1, time.monotonic() - began)
+            self._after_step(task, done, progress=progress, saver=saver)
         if epoch == config.epochs - 1:
-            self._settle_batch_norm(task, already=steps)
+            self._finish(task, already=steps)
+        self._average_batch_norm()
         values = {
-            "loss": float(self._loss_sum) / steps,
-            "train_top1": float(self._correct) / (steps * config.batch_size),
+            "loss": self._read(self._steps.loss_sum) / steps,
+            "train_top1": self._read(self._steps.correct) / (steps * config.batch_size),
             "images": (epoch + 1) * len(task.train),
             "seconds": time.monotonic() - began,
             "minival_top1": self.top1(task.minival, task),
         }
+        self._devices.fetch(self._placed, into=self.model)
         task.on_epoch(epoch, values)
 
-    def _settle_batch_norm(self, task, *, already):
-        """Lets batch norm's averages follow the final weights, which do not change any more.
+    def _after_step(self, task, done, *, progress, saver):
+        """Shows and keeps what is done; all workers do so after the same steps."""
+        devices, is_last = self._devices, done.step == self._num_steps(task)
+        is_drawn = progress.advance()
+        if not (devices.is_meeting(done.step) or is_last):
+            return
+        is_due = devices.agree(saver.is_due())
+        if is_drawn or is_due or is_last or devices.has_workers:
+            loss = self._read(self._steps.loss_sum) / done.step
+            top1 = self._read(self._steps.correct) / (done.step * self._config.batch_size)
+            progress.show(epoch=done.epoch, loss=loss, top1=top1)
+        if is_due:
+            self._average_batch_norm()
+            if devices.is_chief:
+                values = devices.read(self._steps.state())
+                checkpoint.save(task.checkpoint_file, values, done, origin=task.origin)
+            saver.restart()
+
+    def _finish(self, task, *, already):
+        """Turns to the average of the weights, if one is kept, and settles batch norm.
 
         The last steps of an epoch learn at almost no rate, so they count as settling: a network
-        with many steps needs no more.
+        with many steps needs no more. An average of the weights is new to batch norm.
         """
-        config, missing = self._config, _SETTLING_STEPS - already
-        for epoch in itertools.count(config.epochs):
-            if missing <= 0:
-                return
-            for images, _ in self._batches(task, epoch).take(missing):
-                self._settling_step(images)
-                missing -= 1
+        missing = _SETTLING_STEPS - already
+        if self._config.ema_decay:
+            self._steps.adopt_average()
+            missing = _SETTLING_STEPS
+        if missing > 0:
+            num_epochs = math.ceil(missing / already)
+            batches = self._batches(task, self._config.epochs, num_epochs=num_epochs)
+            for batch in itertools.islice(batches, missing):
+                self._steps.settle(batch)
 
-    def _batches(self, task, epoch, start_step=0):
-        """Returns the training batches of an epoch."""
-        return input_pipeline.train_batches(
-            task.train,
-            task.dataset,
-            image_size=task.image_size,
-            batch_size=self._config.batch_size,
-            augment=self._config.augment,
-            seed=self._config.seed,
-            epoch=epoch,
-            start_step=start_step,
-        )
-
-    def _show(self, bar, task, *, epoch, batches):
-        """Updates the progress line.
-
-        Raises:
-          ValueError: if the loss stopped being finite.
-        """
-        loss = float(self._loss_sum) / batches
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"{task.title}: the loss is {loss} in epoch {epoch + 1}, expected a finite number. "
-                f"Lower the learning rate ({self._config.learning_rate} at its peak)."
+    def _batches(self, task, epoch, *, num_epochs=1, start_step=0):
+        """Returns the training batches of an epoch, or of several."""
+        return self._devices.batches(
+            lambda shard: input_pipeline.train_batches(
+                task.train,
+                task.dataset,
+                fit=self._config,
+                epoch=epoch,
+                num_epochs=num_epochs,
+                start_step=start_step,
+                shard=shard,
             )
-        top1 = float(self._correct) / (batches * self._config.batch_size)
-        bar.set_postfix_str(
-            f"epoch {epoch + 1}/{self._config.epochs}, loss {loss:.3f}, top-1 {100 * top1:.1f} %",
-            refresh=False,
         )
 
-    def _state(self) -> list[tf.Variable]:
-        """Returns everything that a resumed phase needs."""
-        sums = [self._loss_sum, self._correct]
-        return [*self.model.variables, *self._optimizer.variables, *sums]
+    def _num_steps(self, task) -> int:
+        """Returns the steps of an epoch."""
+        return input_pipeline.steps_per_epoch(len(task.train), self._config.batch_size)
 
-    def _in_use(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the logits with unused classes ruled out, and which classes are used."""
-        used = tf.range(tf.shape(logits)[-1]) < self._num_classes
-        return tf.where(used, logits, _NEVER), used
-
-    def _take_train_step(self, images, labels):
-        """Takes one step of SGD on the smoothed cross entropy."""
-        smoothing = self._config.label_smoothing
-        with tf.GradientTape() as tape:
-            logits, used = self._in_use(self.model(images, training=True))
-            share = smoothing * tf.cast(used, tf.float32) / tf.cast(self._num_classes, tf.float32)
-            targets = (1 - smoothing) * tf.one_hot(labels, logits.shape[-1]) + share
-            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
-            loss = tf.reduce_mean(losses)
-        variables = self.model.trainable_variables
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        right = tf.equal(tf.argmax(logits, axis=-1), labels)
-        self._loss_sum.assign_add(loss)
-        self._correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32)))
-
-    def _take_settling_step(self, images):
-        """Updates batch norm's averages, and nothing that is learned."""
-        self.model(images, training=True)
-
-    def _take_eval_step(self, images, labels, mask):
-        """Counts the right decisions among the unmasked images."""
-        logits, _ = self._in_use(self.model(images, training=False))
-        right = tf.equal(tf.argmax(logits, axis=-1), labels)
-        self._evaluated_correct.assign_add(tf.reduce_sum(tf.cast(right, tf.float32) * mask))
+    def _read(self, counter) -> float:
+        return float(self._devices.read([counter])[0])
 
 
 class _Saver:
-    """Writes a checkpoint when the last one is old enough."""
+    """Knows when the last checkpoint is old enough for a new one."""
 
-    def __init__(self, task: Task, variables: list[tf.Variable], minutes: float):
-        self._task, self._variables, self._minutes = task, variables, minutes
+    def __init__(self, minutes: float):
+        self._minutes = minutes
+        self.restart()
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= 60 * self._minutes
+
+    def restart(self) -> None:
         self._saved_at = time.monotonic()
-
-    def maybe_save(self, position: checkpoint.Position) -> None:
-        if time.monotonic() - self._saved_at >= 60 * self._minutes:
-            task = self._task
-            checkpoint.save(task.checkpoint_file, self._variables, position, origin=task.origin)
-            self._saved_at = time.monotonic()

@@ -139,3 +139,27 @@ def test_calibrated_ranges_contain_zero(qat_model, images):
 def test_calibrate_refuses_to_go_without_images(qat_model):
     with pytest.raises(ValueError, match="calibrate got no batch"):
         quantization.calibrate(qat_model, [], input_range=(-1, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_replica_computes_and_trains_as_its_original(build_small, images, freeze):
+    qat_model = quantization.quantize(build_small(), freeze_kernel_ranges=freeze)
+    quantization.calibrate(qat_model, [images], input_range=(-9, 9))
+    replica = quantization.replicate(qat_model)
+    assert list(variables.by_name(replica)) == list(variables.by_name(qat_model))
+    np.testing.assert_array_equal(replica(images), qat_model(images))
+    for model in (qat_model, replica):
+        _train(model, images)
+    expected = variables.values_by_name(qat_model)
+    for name, value in variables.values_by_name(replica).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_a_replicas_input_range_stays_whatever_it_sees(qat_model, images):
+    """Replicas see different images: ranges that grow would part."""
+    quantization.calibrate(qat_model, [images], input_range=(-1.5, 2.5))
+    replica = quantization.replicate(qat_model)
+    replica(100 * images, training=True)
+    values = variables.values_by_name(replica)
+    assert (values["image/output_min"], values["image/output_max"]) == (-1.5, 2.5)

@@ -131,3 +131,33 @@ def test_both_block_kinds_and_stems_quantize(backbone, stem):
     float_names, qat_names = set(variables.by_name(model)), set(variables.by_name(qat_model))
     ranges = {name for name in qat_names if name.endswith(("_min", "_max"))}
     assert qat_names - ranges == float_names
+
+
+def test_a_network_for_any_size_is_the_same_network():
+    sized, any_size = (_build(blocks=(1, 1, 1, 1), width=2, size=size) for size in (32, None))
+    generator = np.random.default_rng(0)
+    for side in (32, 48):
+        images = generator.normal(size=(2, side, side, 3)).astype(np.float32)
+        logits = any_size(images)
+        assert logits.shape == (2, 1000)
+        if side == 32:
+            np.testing.assert_array_equal(logits, sized(images))
+
+
+def test_mixed_precision_keeps_weights_names_and_logits_in_float32():
+    model = _build(blocks=(1, 1, 1, 1), width=4, size=None, num_classes=5)
+    mixed = resnet.in_mixed_precision(model)
+    values, expected = variables.values_by_name(mixed), variables.values_by_name(model)
+    assert list(values) == list(expected)
+    for name, value in values.items():
+        assert value.dtype == np.float32
+        np.testing.assert_array_equal(value, expected[name])
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    assert (
+        keras.Model(mixed.input, mixed.get_layer("layer1.0.add").output)(images).dtype == "float16"
+    )
+    logits = mixed(images)
+    assert logits.dtype == "float32"
+    # Half precision has 11 bits.
+    np.testing.assert_allclose(logits, model(images), rtol=0.02, atol=0.02)
+    assert keras.mixed_precision.global_policy().name == "float32"

@@ -1,6 +1,9 @@
+import hashlib
+
 import numpy as np
 import pytest
 
+from ss_tf.models import variables
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.training import networks
 
@@ -50,10 +53,48 @@ def test_ranges_of_quantizers_are_no_weights():
 
 
 def test_different_bases_are_different_origins(tmp_path):
-    one, other = networks.origin(_base(4)), networks.origin(_base(5))
-    assert len({one, other, networks.origin(None)}) == 3
+    one, other = networks.origin(_base(4), None), networks.origin(_base(5), None)
+    assert len({one, other, networks.origin(None, None)}) == 3
+    for content in (b"a", b"b"):
+        (tmp_path / content.decode()).write_bytes(content)
+    files = [networks.origin(None, tmp_path / name) for name in "ab"]
+    assert files[0] == f"weights {hashlib.sha256(b'a').hexdigest()}"
+    assert len({*files, one, other}) == 4
     networks.check_origin({"origin": one}, one, folder=tmp_path)
     with pytest.raises(ValueError, match=r"started from base .*: the base was trained again since"):
         networks.check_origin({"origin": other}, one, folder=tmp_path)
     with pytest.raises(ValueError, match=r"started from None, expected random weights"):
-        networks.check_origin({}, networks.origin(None), folder=tmp_path)
+        networks.check_origin({}, networks.origin(None, None), folder=tmp_path)
+
+
+def test_who_starts_from_pretrained_weights(run_config, tmp_path):
+    small, deep = tmp_path / "18.npz", tmp_path / "34.npz"
+    config = run_config(init=small, equal_compute_init=deep)
+    expected = {"flat": small, "super": small, "flat_equal_compute": deep, "sub/a": None}
+    assert {name: networks.init_file(config, name) for name in expected} == expected
+    # Without a base, sub networks start as the others do.
+    scratch = run_config(init=small, sub_init="scratch")
+    assert networks.init_file(scratch, "sub/a") == small
+    assert networks.init_file(run_config(), "flat") is None
+
+
+def test_pretrained_weights_are_loaded_and_announced(
+    run_config, stripes, tmp_path, monkeypatch, capsys
+):
+    def load(path, *, into):
+        variables.by_name(into)["conv1/kernel"].assign(np.full((3, 3, 1, 4), 7))
+        return ("fc/kernel", "fc/bias")
+
+    monkeypatch.setattr(networks.pretrained, "load", load)
+    config = run_config(init=tmp_path / "w.npz", equal_compute_model=None)
+    weights = networks.initial_weights(config, stripes, "super", base=None)
+    assert np.all(weights["conv1/kernel"] == 7)
+    assert weights["fc/kernel"].shape[-1] == 3
+    line = f"super starts from {tmp_path / 'w.npz'}; fc/kernel and fc/bias are new.\n"
+    assert capsys.readouterr().out == line
+
+
+def test_sub_networks_share_the_width_of_the_widest(run_config, stripes):
+    assert networks.build(run_config(), stripes, "sub/c").output_shape == (None, 3)
+    assert networks.build(run_config(), stripes, "super").output_shape == (None, 3)
+    assert networks.build(run_config(), stripes, "flat").output_shape == (None, 6)

@@ -1,3 +1,4 @@
+import concurrent.futures
 import dataclasses
 import pathlib
 
@@ -61,3 +62,18 @@ def test_one_relabelled_image_is_noticed(stripes, tmp_path):
     changed = dataclasses.replace(stripes.validation, labels=labels)
     with pytest.raises(ValueError, match=r"other validation images.*36 then, 36 now"):
         RunDir(tmp_path).check_data(dataclasses.replace(stripes, validation=changed))
+
+
+def test_processes_may_open_a_new_run_at_once(stripes, tmp_path):
+    """Each writes files of the same names, which must not get mixed up."""
+    run = RunDir(tmp_path)
+    # File locks keep threads apart as they do processes: each opens the lock for itself.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        opened = [
+            pool.submit(run.open, stripes, flagfile=f"--seed={number}\n") for number in range(8)
+        ]
+    for future in opened:
+        future.result()
+    run.check_data(stripes)
+    assert run.flags_file.read_text() in {f"--seed={number}\n" for number in range(8)}
+    assert not list(tmp_path.glob("*.tmp"))

@@ -6,7 +6,7 @@ import pytest
 from ss_tf import files
 from ss_tf.deltas import bank
 from ss_tf.models import int8_grid, integer_network
-from ss_tf.training import plan, stages
+from ss_tf.training import distribution, plan, stages
 from ss_tf.training.run_dir import RunDir
 
 
@@ -17,7 +17,8 @@ def _names(config, dataset, stage="all"):
 
 
 def _train(config, directory, dataset, names):
-    stages.Stages(config, RunDir(directory), dataset).train(names)
+    devices = distribution.start(config.devices)
+    stages.Stages(config, RunDir(directory), dataset=dataset, devices=devices).train(names)
     return RunDir(directory)
 
 
