@@ -91,7 +91,7 @@ class FitConfig:
       augment: names of AUGMENTATIONS, applied in that order.
       mixup, cutmix: alpha of the Beta distribution that mixing shares are drawn from; 0 is off.
         With both on, each batch takes one of them.
-      ema_decay: per step, of the average that replaces the weights at the end; 0 is off.
+      ema_decay: largest, per step, of the average that replaces the weights at the end; 0 is off.
       seed: every random draw of the phase comes from it.
       checkpoint_minutes: longest time between two checkpoints.
     """
@@ -157,7 +157,8 @@ class RunConfig:
         the deltas), or "scratch" (no base, hence no deltas).
       flat_fit, super_fit, sub_fit: the float phase of each kind of network.
       base_qat_fit, sub_qat_fit: the quantization-aware phase that follows it.
-      init: file of pretrained weights that the flat and the super network start from, or None.
+      init: file of pretrained weights that the flat and the super network start from, or None;
+        without a base, sub networks too.
       equal_compute_init: the same for the second flat network, whose depth is another.
       devices: how the work is laid on devices.
       networks_from: run whose flat and super networks are taken over instead of training them.

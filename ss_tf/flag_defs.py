@@ -105,8 +105,8 @@ SUB_INIT = flags.DEFINE_enum(
 INIT = flags.DEFINE_string(
     "init",
     None,
-    "Pretrained weights (.safetensors or .npz, of torchvision, timm or Hugging Face) that the flat "
-    "and the super network start from; a head for other classes starts anew.",
+    "Pretrained weights (.safetensors or .npz, of torchvision, timm or Hugging Face) that flat and "
+    "super start from, with --sub_init=scratch subs too; a head for other classes starts anew.",
 )
 EQUAL_COMPUTE_INIT = flags.DEFINE_string(
     "equal_compute_init",
@@ -136,7 +136,7 @@ SUB_QAT_EPOCHS = flags.DEFINE_integer(
 LEARNING_RATE = flags.DEFINE_float(
     "learning_rate",
     0.1,
-    "Peak learning rate of networks that start from random weights, at --batch_size.",
+    "Peak learning rate of networks that do not start from the base, at --batch_size.",
     lower_bound=0.0,
 )
 SUB_LEARNING_RATE = flags.DEFINE_float(
@@ -162,7 +162,8 @@ MOMENTUM = flags.DEFINE_float("momentum", 0.9, "Momentum of SGD.", lower_bound=0
 WEIGHT_DECAY = flags.DEFINE_float(
     "weight_decay",
     5e-4,
-    "Share of each kernel, times the learning rate, that is taken off per step.",
+    "Share of each kernel, times the learning rate, that is taken off per step, past the momentum: "
+    "to have the effect of PyTorch's SGD with momentum 0.9, ten times its number.",
     lower_bound=0.0,
 )
 LABEL_SMOOTHING = flags.DEFINE_float(
@@ -191,7 +192,7 @@ EMA_DECAY = flags.DEFINE_float(
     "ema_decay",
     0.0,
     "Decay per step of the moving average of the weights that float training ends with, e.g. "
-    "0.9999. 0 keeps the last weights.",
+    "0.9999; less in the first steps of a phase. 0 keeps the last weights.",
     lower_bound=0.0,
     upper_bound=0.999999,
 )
@@ -234,6 +235,14 @@ def _superclasses_go_with_sub(values: dict[str, object]) -> bool:
     if values["stage"] != "sub":
         return names == ["all"]
     return bool(names) and all(names) and ("all" not in names or names == ["all"])
+
+
+@flags.multi_flags_validator(
+    [FLAT_BACKBONE, EQUAL_COMPUTE_INIT],
+    message="--equal_compute_init is for the network that --flat_backbone=none omits",
+)
+def _second_flat_network_is_there(values: dict[str, object]) -> bool:
+    return values["equal_compute_init"] is None or values["flat_backbone"] != "none"
 
 
 @flags.validator(DATASET, message=f"expected {', '.join(config.DATASETS)}")

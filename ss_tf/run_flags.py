@@ -12,17 +12,17 @@ from ss_tf import flag_defs as defs
 from ss_tf.training.run_dir import RunDir
 
 # Flags of a single call; all others are kept with the run.
-_OF_ONE_CALL = ("stage", "superclass", "run_dir", "networks_from")
-# Kept with the run, but free to change: they do not decide what its weights become.
-_FREE_TO_CHANGE = (
-    "data_dir",
-    "checkpoint_minutes",
+_OF_ONE_CALL = (
+    "stage",
+    "superclass",
+    "run_dir",
+    "networks_from",
+    # What stage runs on how many devices may differ.
     "strategy",
     "jit_compile",
-    # Networks keep the digest of the weights they started from.
-    "init",
-    "equal_compute_init",
 )
+# Kept with the run, but free to change: they do not decide what its weights become.
+_FREE_TO_CHANGE = ("data_dir", "checkpoint_minutes")
 # Flags that the flat and super networks of a run do not depend on.
 _OF_SUB_NETWORKS = ("sub_init", "sub_epochs", "sub_qat_epochs", "sub_learning_rate")
 

@@ -36,3 +36,8 @@ def test_values_are_checked_when_parsed(parse_flags, argument):
 def test_a_data_set_may_name_a_config(parse_flags):
     parse_flags("--dataset=superclass_imagenet/living_9")
     assert flags.FLAGS.dataset == "superclass_imagenet/living_9"
+
+
+def test_weights_for_a_network_that_is_not_there_are_refused(parse_flags):
+    with pytest.raises(flags.IllegalFlagValueError, match="--flat_backbone=none omits"):
+        parse_flags("--flat_backbone=none", "--equal_compute_init=resnet34.npz")

@@ -124,11 +124,19 @@ def test_quantization_aware_phases_see_whole_images_and_keep_no_average(parse_fl
         assert (fit.mixup, fit.cutmix, fit.ema_decay) == (0, 0, 0)
 
 
-def test_devices_may_change_from_call_to_call_but_not_the_precision(write_run, parse_flags):
+def test_devices_belong_to_a_call_and_the_precision_to_the_run(write_run, parse_flags):
     flagfile = write_run("--strategy=mirrored")
-    parse_flags("--strategy=default", "--jit_compile")
+    parse_flags("--jit_compile")
     run_flags.adopt_run_flags(flagfile)
     assert run_flags.run_config().devices.strategy == "default"
+    assert run_flags.run_config().devices.jit_compile
     parse_flags("--mixed_precision")
     with pytest.raises(ValueError, match="trained with --nomixed_precision"):
+        run_flags.adopt_run_flags(flagfile)
+
+
+def test_a_run_keeps_to_the_weights_it_began_with(write_run, parse_flags):
+    flagfile = write_run("--init=one.npz")
+    parse_flags("--init=other.npz")
+    with pytest.raises(ValueError, match=r"trained with --init=one.npz, got --init=other.npz"):
         run_flags.adopt_run_flags(flagfile)

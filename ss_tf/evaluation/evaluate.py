@@ -89,6 +89,7 @@ def evaluate(
         "seed": config.seed,
         "sizes": storage.measure(config, run, superclass_map=superclass_map, base=networks.base),
         "stage1": systems.stage1_network(config),
+        "starts_from": provenance.starts(run),
         "training": effort.by_kind(run, superclass_map, num_train=len(dataset.train)),
         "versions": provenance.versions(),
     }

@@ -1,4 +1,4 @@
-"""Where results come from: versions and data."""
+"""Where results come from: versions, data, and what networks started from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import platform
 from importlib import metadata
 
 import ss_tf
+from ss_tf import files
 from ss_tf.data.examples import Dataset
+from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.training import run_dir
 
 _PACKAGES = (
@@ -44,3 +46,13 @@ def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
         "examples_by_split": facts["num_examples"],
         "unreadable": facts["unreadable"],
     }
+
+
+def starts(run: run_dir.RunDir) -> dict[str, str]:
+    """Returns network -> "random weights", or the digest of pretrained ones, of whole networks."""
+    found = {}
+    for name in (run_dir.FLAT, run_dir.FLAT_EQUAL_COMPUTE, run_dir.SUPER):
+        path = run.float_file(name)
+        is_there = path.is_file()
+        found[name] = files.read_tensors(path)[1]["origin"] if is_there else NOT_EVALUATED
+    return found

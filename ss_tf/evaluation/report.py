@@ -157,9 +157,11 @@ def _training(results: Mapping[str, object]) -> list[str]:
         if phases != NOT_EVALUATED
         for phase, amount in phases.items()
     ]
+    starts = [list(pair) for pair in results["starts_from"].items() if pair[1] != NOT_EVALUATED]
     return [
         _heading("Training", told),
         tables.markdown(["networks", "phase", "passes", "images"], rows),
+        tables.markdown(["network", "started from"], starts),
     ]
 
 

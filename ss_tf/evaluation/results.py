@@ -43,6 +43,7 @@ REQUIRED = (
     "sizes.per_superclass",
     "sizes.systems",
     "stage1",
+    "starts_from",
     "super_top1",
     "super_top1_float",
     "top1.flat",

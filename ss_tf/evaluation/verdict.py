@@ -56,7 +56,8 @@ def sentence(results: Mapping[str, object]) -> str:
     """Says in one sentence whether two-stage pays here.
 
     Args:
-      results: `top1`, `comparisons`, `macs_per_image` and `training_passes` of results.json.
+      results: `top1`, `comparisons`, `macs_per_image`, `starts_from` and `training_passes` of
+        results.json.
     """
     top1 = results["top1"]
     evaluated = [system for system in TWO_STAGE if top1[system] != NOT_EVALUATED]
@@ -68,7 +69,8 @@ def sentence(results: Mapping[str, object]) -> str:
         for name in REFERENCES
     ]
     subject = f"Two-stage ({system}, {100 * top1[system]:.2f} %)"
-    return f"{subject}{_head_start(system, results)} {', and '.join(clauses)}."
+    told = f"{subject}{_head_start(system, results)} {', and '.join(clauses)}."
+    return told + _unlike_starts(results["starts_from"])
 
 
 def _comparison(
@@ -92,6 +94,18 @@ def _head_start(system: str, results: Mapping[str, object]) -> str:
     if NOT_EVALUATED in (passes, of_flat) or passes <= of_flat:
         return ""
     return f", after {passes:.1f} passes over the training images against {of_flat:.1f},"
+
+
+def _unlike_starts(starts: Mapping[str, str]) -> str:
+    """Tells if some networks had pretrained weights and others had not; else returns nothing."""
+    random = [name for name, start in starts.items() if start == "random weights"]
+    others = [name for name in starts if name not in random and starts[name] != NOT_EVALUATED]
+    if not random or not others:
+        return ""
+    return (
+        f" This is no fair comparison: {' and '.join(random)} started from random weights, "
+        f"{' and '.join(others)} from pretrained ones."
+    )
 
 
 def _clause(comparison: Mapping[str, object] | str, called: str, accuracy: float | str) -> str:

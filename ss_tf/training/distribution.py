@@ -65,6 +65,14 @@ class Devices:
         """Whether there are other processes."""
         return self._strategy.cluster_resolver is not None
 
+    def check_batch(self, batch_size: int) -> None:
+        """Raises ValueError unless a batch can be cut into equal parts, one for each device."""
+        if batch_size % self.num_devices:
+            raise ValueError(
+                f"--batch_size is {batch_size}, expected a multiple of {self.num_devices}: each "
+                "batch is shared out to so many devices."
+            )
+
     def is_meeting(self, step: int) -> bool:
         """Tells whether workers may come to an agreement after this step."""
         return not self.has_workers or step % _STEPS_BETWEEN_MEETINGS == 0
@@ -175,8 +183,10 @@ def lost_workers_explained() -> Iterator[None]:
     except _ERRORS_OF_A_LOST_WORKER as error:
         if "TF_CONFIG" not in os.environ:
             raise
-        found = re.search(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)", str(error))
-        who = f"{found[1]} {found[2]}" if found else "one of the others"
+        named = re.findall(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)", str(error))
+        task = json.loads(os.environ["TF_CONFIG"])["task"]
+        others = [place for place in named if place != (task["type"], str(task["index"]))]
+        who = " ".join(others[0]) if others else "one of the others"
         raise ValueError(
             f"lost a worker ({who}): its own output may say why. All stop. Start all workers again "
             "with the same --run_dir to go on from the last checkpoint."

@@ -16,7 +16,7 @@ from ss_tf.models import heads, int8_grid, integer_network, pretrained, quantiza
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.resnet import build_resnet, in_mixed_precision
 from ss_tf.training import plan
-from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE
+from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, RunDir
 
 # Images from which activation ranges are set: many times what their extremes need.
 _CALIBRATION_IMAGES = 1024
@@ -74,6 +74,22 @@ def initial_weights(
         head = f"; {' and '.join(new)} are new" if new else ""
         print(f"{network} starts from {path}{head}.")
     return variables.values_by_name(model)
+
+
+def check_init(config: RunConfig, run: RunDir, *, dataset: Dataset, names: Sequence[str]) -> None:
+    """Checks that networks not yet trained fit the pretrained weights they are to start from.
+
+    Raises:
+      ValueError: if a file does not fit; it names the file.
+      OSError: if it cannot be read.
+    """
+    unfinished = [name for name in names if not run.float_file(name).is_file()]
+    # Sub networks share a file and a shape: one of them stands for all.
+    by_shape = {plan.superclass_of(name) is None and name: name for name in unfinished}
+    for name in by_shape.values():
+        path = init_file(config, name)
+        if path is not None:
+            pretrained.load(path, into=build(config, dataset, name))
 
 
 def init_file(config: RunConfig, network: str) -> pathlib.Path | None:

@@ -45,6 +45,7 @@ def train(
         if the folder belongs to other data. Nothing is trained then.
     """
     devices = distribution.start(config.devices)  # First: workers meet before they use TensorFlow.
+    devices.check_batch(config.flat_fit.batch_size)
     _set_up_randomness(seed=config.seed, deterministic=config.deterministic)
     dataset = catalog.load(config.data)
     names = plan.networks_of_stage(
@@ -52,6 +53,8 @@ def train(
     )
     plan.check_base(config, run, names)
     other_run.check(config, run, dataset=dataset, names=names)
+    if config.networks_from is None:
+        networks.check_init(config, run, dataset=dataset, names=names)
     if devices.is_chief:
         run.open(dataset, flagfile=flagfile)
     if not names:
@@ -80,9 +83,11 @@ class Stages:
         return networks.origin(self._base, self._config.init)
 
     def _origin_of(self, name: str) -> str:
-        """Returns words for what a network starts from."""
+        """Returns words for what a network starts from, or did."""
         if plan.superclass_of(name):
             return self._origin_of_subs
+        if self._run.float_file(name).is_file():
+            return files.read_tensors(self._run.float_file(name))[1]["origin"]
         return networks.origin(None, networks.init_file(self._config, name))
 
     def train(self, names: Sequence[str]) -> None:

@@ -126,7 +126,8 @@ def write_run(empty_run, float_networks, int8_networks):
 
     def write(base):
         for name, tensors in float_networks.items():
-            files.write_tensors(empty_run.float_file(name), tensors, metadata={"network": name})
+            metadata = {"network": name, "origin": "random weights"}
+            files.write_tensors(empty_run.float_file(name), tensors, metadata=metadata)
         if base is None:
             return empty_run
         integer_network.save(int8_networks[base], empty_run.int8_file(base))
@@ -232,6 +233,11 @@ def measured(decisions):
             },
         },
         "stage1": "super",
+        "starts_from": {
+            "flat": "random weights",
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "super": "random weights",
+        },
         "training": {
             "flat": {"float": {"images": 1200, "passes": 2.0}},
             "flat_equal_compute": results.NOT_EVALUATED,

@@ -3,7 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ss_tf import files
 from ss_tf.evaluation import provenance
+from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 
 
@@ -32,3 +34,13 @@ def test_other_images_are_refused(empty_run, dataset):
     more = dataclasses.replace(dataset, validation=dataset.train)
     with pytest.raises(ValueError, match=r"other validation images than folder.*19 then, 12 now"):
         provenance.data(empty_run, more)
+
+
+def test_starts_are_those_that_the_networks_keep(empty_run):
+    for name, start in (("flat", "weights 12ab"), ("super", "random weights")):
+        files.write_tensors(empty_run.float_file(name), {}, metadata={"origin": start})
+    assert provenance.starts(empty_run) == {
+        "flat": "weights 12ab",
+        "flat_equal_compute": NOT_EVALUATED,
+        "super": "random weights",
+    }

@@ -12,7 +12,7 @@ def right(count):
     return (np.arange(100) < count).astype(int)
 
 
-def say(*, ratio=1.0, passes=(1.0, 1.0), **labels):
+def say(*, ratio=1.0, passes=(1.0, 1.0), starts=None, **labels):
     """Returns the sentence; `passes` are those of two-stage and of flat."""
     top1 = {name: NOT_EVALUATED for name in accuracy.SYSTEMS}
     top1 |= {name: float(np.mean(decided)) for name, decided in labels.items()}
@@ -22,6 +22,7 @@ def say(*, ratio=1.0, passes=(1.0, 1.0), **labels):
             "top1": top1,
             "comparisons": verdict.compare(labels, true=TRUE),
             "macs_per_image": {"flat_equal_compute_ratio": ratio},
+            "starts_from": starts or {"flat": "random weights"},
             "training_passes": {"flat": flat, "vanilla": two_stage, "hard": two_stage},
         }
     )
@@ -90,6 +91,21 @@ def test_sentence_tells_that_two_stage_was_trained_for_more_passes():
 @pytest.mark.parametrize("passes", [(10.0, 10.0), (9.0, 10.0), (10.0, NOT_EVALUATED)])
 def test_sentence_is_silent_about_passes_that_are_not_more(passes):
     assert "passes" not in say(passes=passes, hard=right(70), flat=right(50))
+
+
+def test_sentence_tells_that_networks_started_unlike():
+    starts = {"flat": "weights 12ab", "flat_equal_compute": "random weights", "super": "weights 12"}
+    told = say(starts=starts, hard=right(70), flat=right(50))
+    assert told.endswith(
+        "This is no fair comparison: flat_equal_compute started from random weights, flat and "
+        "super from pretrained ones."
+    )
+
+
+@pytest.mark.parametrize("start", ["random weights", "weights 12ab"])
+def test_sentence_is_silent_about_starts_that_are_alike(start):
+    starts = {"flat": start, "flat_equal_compute": NOT_EVALUATED, "super": start}
+    assert "fair" not in say(starts=starts, hard=right(70), flat=right(50))
 
 
 def test_sentence_without_two_stage_says_so():

@@ -91,14 +91,30 @@ def test_workers_that_cannot_meet_are_one_line(monkeypatch):
         _start("multi_worker")
 
 
-def test_a_lost_worker_is_named_with_what_to_do(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", "{}")
-    message = "unhealthy tasks: /job:worker/replica:0/task:3. Restart your program."
+@pytest.mark.parametrize(
+    ("told", "who"),
+    [
+        ("unhealthy tasks: /job:worker/replica:0/task:3.", "worker 3"),
+        ("/job:worker/replica:0/task:0 says: unhealthy /job:worker/task:3.", "worker 3"),
+        ("/job:worker/replica:0/task:0 gave up.", "one of the others"),
+    ],
+)
+def test_a_lost_worker_is_named_with_what_to_do(monkeypatch, told, who):
+    monkeypatch.setenv("TF_CONFIG", _tf_config({"worker": ["a:1", "b:1"]}, type="worker", index=0))
+    message = f"{told} Restart your program."
     with (
-        pytest.raises(ValueError, match=r"lost a worker \(worker 3\).*the same --run_dir"),
+        pytest.raises(ValueError, match=rf"lost a worker \({who}\).*the same --run_dir"),
         distribution.lost_workers_explained(),
     ):
         raise tf.errors.UnavailableError(None, None, message)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
+    monkeypatch.setattr(distribution.Devices, "num_devices", 2)
+    devices = _start()
+    devices.check_batch(4)
+    with pytest.raises(ValueError, match="--batch_size is 3, expected a multiple of 2"):
+        devices.check_batch(3)
 
 
 def test_errors_without_workers_stay_what_they_are(monkeypatch):

@@ -127,6 +127,18 @@ def test_sub_networks_before_their_base_are_refused(stripes, run_config, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+def test_weights_that_do_not_fit_are_refused_before_anything_is_trained(
+    stripes, run_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stages.catalog, "load", lambda config: stripes)
+    config = run_config(equal_compute_init=tmp_path / "deep.npz")
+    with pytest.raises(FileNotFoundError, match=r"deep\.npz"):
+        stages.train(
+            config, RunDir(tmp_path / "run"), stage="all", superclasses=["all"], flagfile=""
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_flags_and_classes_are_kept_with_the_run(stripes, run_config, tmp_path, monkeypatch):
     monkeypatch.setattr(stages.catalog, "load", lambda config: stripes)
     run = RunDir(tmp_path / "run")

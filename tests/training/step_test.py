@@ -72,15 +72,31 @@ def test_a_step_follows_the_gradient_of_mixed_smoothed_targets(fit_config, batch
 def test_the_average_begins_as_the_weights_and_ends_in_the_model(fit_config, batch):
     model = _linear()
     kernel = model.get_layer("fc").kernel
-    steps = _steps(model, fit_config(ema_decay=0.75))
+    steps = _steps(model, fit_config(ema_decay=0.3))
     kernel.assign(kernel + 1)  # As for the second network that shares a trainer.
     steps.reset()
     average = kernel.numpy()
-    for _ in range(3):
+    # (1 + done) / (10 + done), but at most what is asked for.
+    for decay in (1 / 10, 2 / 11, 3 / 12, 4 / 13, 0.3, 0.3):
         steps.train(batch, RATE)
-        average = 0.75 * average + 0.25 * kernel.numpy()
+        average = decay * average + (1 - decay) * kernel.numpy()
     steps.adopt_average()
     np.testing.assert_allclose(kernel, average, rtol=1e-5)
+
+
+def test_a_short_phase_forgets_the_weights_it_began_with(fit_config, batch):
+    """At 0.9998 from the start, a hundred steps would leave 98 % of them."""
+    model = _linear()
+    kernel = model.get_layer("fc").kernel
+    kernel.assign(kernel + 1000)
+    steps = _steps(model, fit_config(ema_decay=0.9998, momentum=0.0, weight_decay=0.0))
+    steps.reset()
+    kernel.assign(kernel - 1000)
+    for _ in range(100):
+        steps.train(batch, 0.0)
+    last = kernel.numpy()
+    steps.adopt_average()
+    np.testing.assert_allclose(kernel, last, atol=1e-3)
 
 
 def test_without_averaging_the_weights_stay(fit_config, batch):
