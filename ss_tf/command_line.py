@@ -12,8 +12,9 @@ from absl import app, flags, logging
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Parses the flags and runs `main` with what is left of the command line, then exits.
 
-    A ValueError, a bad flag or a file that cannot be opened is a message to the user: it is printed
-    in one line, and the exit code is 1. With --verbosity=1 the traceback is printed as well.
+    A ValueError, a bad flag, a file that cannot be opened or an image that cannot be decoded is a
+    message to the user: it is printed in one line, and the exit code is 1. With --verbosity=1 the
+    traceback is printed as well.
     """
     # Fewer of TensorFlow's start-up notes before the first line that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,12 +23,23 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         try:
             return main(argv)
         except (ValueError, OSError, flags.Error) as error:
-            logging.debug("The error's origin:", exc_info=True)
-            script = os.path.basename(argv[0])
-            print(f"{script}: error: {error}", file=sys.stderr)
-            return 1
+            return _report(str(error), script=argv[0])
         except KeyboardInterrupt:
             print("\nStopped. The same command continues a training.", file=sys.stderr)
             return 130
+        except Exception as error:
+            # Whoever has batches has imported it; TensorFlow takes seconds to import.
+            image_batches = sys.modules.get("ss_tf.data.image_batches")
+            message = image_batches.explain(error) if image_batches else None
+            if message is None:
+                raise
+            return _report(message, script=argv[0])
 
     app.run(main_with_errors_in_one_line)
+
+
+def _report(message: str, *, script: str) -> int:
+    """Prints the message of the error that is being handled; returns the exit code."""
+    logging.debug("The error's origin:", exc_info=True)
+    print(f"{os.path.basename(script)}: error: {message}", file=sys.stderr)
+    return 1

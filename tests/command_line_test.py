@@ -60,3 +60,17 @@ def test_files_that_cannot_be_opened_are_one_line(tmp_path):
     assert result.stderr == (
         "script.py: error: [Errno 2] No such file or directory: '/no/such/file'\n"
     )
+
+
+def test_an_image_that_cannot_be_decoded_is_one_line(tmp_path):
+    body = """
+    import sys, types
+    explain = {"decode": "shard has a damaged image."}.get
+    sys.modules["ss_tf.data.image_batches"] = types.SimpleNamespace(
+        explain=lambda error: explain(str(error))
+    )
+    raise RuntimeError(argv[1])"""
+    result = _run(tmp_path, body, "decode")
+    assert result.returncode == 1
+    assert result.stderr == "script.py: error: shard has a damaged image.\n"
+    assert "Traceback" in _run(tmp_path, body, "bug").stderr

@@ -1,8 +1,10 @@
 """Writes archives of exactly the form of ImageNet's, with few and tiny images.
 
     python tools/fake_imagenet.py DIR
+    python tools/fake_imagenet.py DIR --grouping=living_9
 
-All 253 classes of Superclassing ImageNet are there, and three others. An image's colour tells its
+All classes of a grouping are there (by default the 253 of Superclassing ImageNet), and three
+others. An image's colour tells its
 superclass and its stripes the class, so a short training learns something. The same arguments
 always give the same bytes (with the same Pillow).
 """
@@ -38,6 +40,7 @@ def write(
     images_per_class: int = 4,
     validation_per_class: int = 1,
     side: int = 32,
+    grouping: str = "superclassing",
     roots: Sequence[str] = (),
 ) -> None:
     """Writes ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar.
@@ -47,10 +50,12 @@ def write(
       images_per_class: training images, of which the known defects of a class come first.
       validation_per_class: validation images, at most the 50 that ImageNet has.
       side: height of the images, pixels; they are up to twice as wide.
-      roots: WordNet synset of each superclass, other than those of Superclassing ImageNet.
+      grouping: whose classes, one of `groupings.NAMES`.
+      roots: WordNet synset of each superclass, in place of a grouping with a name.
 
     Raises:
-      ValueError: if there are no images to write, or more than 50 for validation.
+      ValueError: if there are no images to write, or more than 50 for validation, or no grouping
+        of that name.
     """
     for name, value, most in (
         ("images_per_class", images_per_class, 10_000),
@@ -59,8 +64,8 @@ def write(
     ):
         if not 1 <= value <= most:
             raise ValueError(f"Got {name} {value}, expected 1 to {most}.")
-    grouping = groupings.from_roots(roots) if roots else groupings.by_name("superclassing")
-    looks = _class_looks(grouping.groups)
+    found = groupings.from_roots(roots) if roots else groupings.by_name(grouping)
+    looks = _class_looks(found.groups)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     train = (
@@ -154,11 +159,18 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--images_per_class", type=int, default=4, help="Training images.")
     parser.add_argument("--validation_per_class", type=int, default=1, help="Validation images.")
     parser.add_argument("--side", type=int, default=32, help="Height of the images, pixels.")
-    parser.add_argument(
+    classes = parser.add_mutually_exclusive_group()
+    classes.add_argument(
+        "--grouping",
+        choices=groupings.NAMES,
+        default="superclassing",
+        help="Whose classes (default: %(default)s).",
+    )
+    classes.add_argument(
         "--roots",
         type=lambda roots: roots.split(","),
         default=(),
-        help="Comma-separated WordNet synsets, one per superclass, other than the ten.",
+        help="Comma-separated WordNet synsets, one per superclass, in place of a grouping.",
     )
     return parser.parse_args(arguments)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 from collections.abc import Callable
 
 from ss_tf.config import DataConfig
@@ -81,8 +82,14 @@ def image_format(name: str) -> ImageFormat:
 
 
 def _entry(name: str) -> _Entry:
-    family, slash, _ = name.partition("/")
+    family, slash, grouping = name.partition("/")
     if family in _ENTRIES and (not slash or _ENTRIES[family].has_configs):
+        # It names a folder.
+        if slash and not re.fullmatch(r"[A-Za-z0-9_]+", grouping):
+            raise ValueError(
+                f"Data set {name!r} has {grouping!r} after the slash, expected letters, digits and "
+                "underscores."
+            )
         return _ENTRIES[family]
     close = difflib.get_close_matches(family, _ENTRIES, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from ss_tf.data import image_files, preprocessing, records
+from ss_tf.data import image_files, preprocessing, record_reader
 from ss_tf.data.examples import RECORD, Examples, ImageFormat, Kind
 
 # Height and width of an image, int32 in pixels, and a seed, int32 [2] -> the part to show, int32
@@ -52,7 +53,7 @@ def build(
 
     Returns:
       `steps` batches, uint8 or float32 `[batch, image_size, image_size, channels]` in [0, 255].
-      An image that cannot be read ends them with a tf.errors.OpError that names path and reason.
+      An image that cannot be read ends them with a tf.errors.OpError, see `explain`.
     """
     if examples.kind is Kind.PIXELS:
         return _gather(examples, image_format, indices=indices, image_size=image_size)
@@ -75,6 +76,21 @@ def build(
     seeds = tf.data.Dataset.from_tensor_slices(seeds.reshape(-1, 2))
     images = tf.data.Dataset.zip(sources, seeds).map(load, tf.data.AUTOTUNE)
     return images.batch(indices.shape[1], drop_remainder=True)
+
+
+def explain(error: Exception) -> str | None:
+    """Says in one line which image ended the batches and why; None if something else did."""
+    if not isinstance(error, tf.errors.OpError):
+        return None
+    raised_by_reader = re.search(r"(?:Value|UnreadableImage)Error: (.+)\nTraceback", error.message)
+    if raised_by_reader:
+        return raised_by_reader[1]
+    if "Invalid JPEG data" not in error.message:
+        return None
+    damage = record_reader.describe_damaged() or (
+        "A JPEG image cannot be decoded, and it is none of those last read."
+    )
+    return f"{damage} Check the archives and build the data set again."
 
 
 def _paths(examples: Examples, indices: np.ndarray) -> tf.data.Dataset:
@@ -107,7 +123,7 @@ def _encoded(examples: Examples, indices: np.ndarray) -> tf.data.Dataset:
     @tf.autograph.experimental.do_not_convert
     def read(places):
         columns = [tf.gather(files, places["file"]), places["offset"], places["length"]]
-        encoded = tf.numpy_function(records.read, columns, tf.string, stateful=False)
+        encoded = tf.numpy_function(record_reader.read, columns, tf.string, stateful=False)
         return tf.ensure_shape(encoded, [None])
 
     places = examples.images[indices.ravel()]

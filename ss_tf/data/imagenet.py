@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import pathlib
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,11 +38,10 @@ def load(config: DataConfig, image_format: ImageFormat) -> Dataset:
         label_names=features["label"].names,
         superclass_names=features["superclass"].names,
     )
-    metadata = json.loads((builder.data_path / "metadata.json").read_text())
     names = label_names(
         superclass_map.label_names,
         [superclass_map.superclass_names[index] for index in superclass_map.superclass_of_label],
-        names=metadata["label_names"],
+        names=_names(pathlib.Path(builder.data_dir) / "metadata.json"),
     )
     fit, validation = (_examples(part) for part in parts.values())
     held_out = splits.hold_out(fit.keys, fit.labels, fraction=config.minival_fraction, at_least=0)
@@ -79,6 +80,22 @@ def label_names(
     )
 
 
+def _names(path: pathlib.Path) -> dict[str, str]:
+    """Reads wnid -> the name that people use, from the data set's metadata.
+
+    Raises:
+      ValueError: if they are not there.
+    """
+    try:
+        return dict(json.loads(path.read_bytes())["label_names"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
+        raise ValueError(
+            f"{path} cannot be read ({reason}), expected the names of the classes. Build the data "
+            "set again, or copy the file from where it was built."
+        ) from error
+
+
 def _examples(index: records.RecordIndex) -> Examples:
     """Returns the images of a split, sorted by key: nothing depends on how TFDS shuffles."""
     everything = Examples(index.records, index.labels, index.keys, index.files)
@@ -89,8 +106,14 @@ def _prepared(config: DataConfig) -> tfds.core.DatasetBuilder:
     """Returns the builder of the prepared data set.
 
     Raises:
-      ValueError: if it is not prepared; the message says what prepares it.
+      ValueError: if it is not prepared (the message says what prepares it), or in no folder.
     """
+    # A Path has one slash left of two.
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(config.data_dir)):
+        raise ValueError(
+            f"data_dir is {str(config.data_dir)!r}, expected a folder on a local or mounted disk: "
+            "images are read from it one by one."
+        )
     name, _, grouping = config.name.partition("/")
     if not grouping or grouping in groupings.NAMES:
         builder = tfds.builder(config.name, data_dir=config.data_dir)

@@ -106,6 +106,15 @@ def decode_jpeg_part(
     return tf.switch_case(index, [functools.partial(decode, ratio) for ratio in _RATIOS])
 
 
+def is_whole_jpeg(data: bytes) -> bool:
+    """Says whether a JPEG image can be decoded down to its last row."""
+    try:
+        tf.io.decode_jpeg(data, channels=3)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
 def resize(images: tf.Tensor, *, image_size: int, antialias: bool = True) -> tf.Tensor:
     """Resizes to a square.
 

@@ -1,4 +1,4 @@
-"""Images inside the TFRecord files of TFDS, read at random: where each lies, and its bytes.
+"""Images inside the TFRecord files of TFDS: where each lies, so that they can be read at random.
 
 TFDS reads records one after the other. To show an epoch in an order of our own, and to go on in the
 middle of it, an image must be found by its number: one scan of the files notes where each lies.
@@ -7,7 +7,7 @@ middle of it, an image must be found by its number: one scan of the files notes 
 from __future__ import annotations
 
 import functools
-import io
+import hashlib
 import json
 import multiprocessing.pool
 import os
@@ -22,19 +22,19 @@ import tensorflow_datasets as tfds
 import tqdm
 
 from ss_tf import files
+from ss_tf.data import preprocessing, record_reader
 from ss_tf.data.examples import RECORD
 
 # A record is framed by 8 bytes of length and 4 of checksum in front, and 4 of checksum behind
 # (tensorflow/core/lib/io/record_writer.h).
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
-# What every JPEG file begins with.
-_JPEG_START = b"\xff\xd8\xff"
+# What every JPEG file ends with, give or take what some programs append.
+_JPEG_END, _END_BYTES = b"\xff\xd9", 64
+_LABELS = ("label", "superclass")
 # Shards scanned at a time. More would not help: they share Python's lock.
 _SCANNED_AT_ONCE = 4
-# Shards kept open: below the 1024 files that a process usually may open.
-_OPEN_SHARDS = 512
 # Changes when the content of the index does, so that an older one is not taken for it.
-_VERSION = "1"
+_VERSION = "2"
 
 
 class RecordIndex(NamedTuple):
@@ -58,7 +58,8 @@ class RecordIndex(NamedTuple):
 def index_of(builder: tfds.core.DatasetBuilder, split: str) -> RecordIndex:
     """Finds every image of a split, by reading its shards once.
 
-    The result is kept beside the data. It is made anew when the shards' names or sizes change.
+    The result is kept beside the data. It is made anew when the shards' names or sizes change, or
+    the kept one is damaged.
 
     Args:
       builder: of a prepared data set in TFRecord files, with the features image (JPEG), label,
@@ -66,7 +67,7 @@ def index_of(builder: tfds.core.DatasetBuilder, split: str) -> RecordIndex:
       split: name of one of its splits.
 
     Raises:
-      ValueError: if a shard is missing or damaged, an image no JPEG, or the kept index damaged.
+      ValueError: if a shard is missing or damaged, or an image no whole JPEG.
     """
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
         raise ValueError(
@@ -77,60 +78,44 @@ def index_of(builder: tfds.core.DatasetBuilder, split: str) -> RecordIndex:
     shards = [[os.path.basename(path), _size(path)] for path in paths]
     metadata = {"version": _VERSION, "shards": json.dumps(shards)}
     kept = pathlib.Path(builder.data_dir) / f"{split}.index.safetensors"
-    if kept.exists():
-        tensors, kept_metadata = files.read_tensors(kept)
-        if kept_metadata == metadata:
-            return _unpack(tensors, paths)
+    if tensors := _read_kept(kept, metadata):
+        return _unpack(tensors, paths)
     index = _scan(_shard_lengths(builder, split), split=split)
+    tensors = _pack(index)
     # Another process may write its own at the same time.
     temporary = kept.with_name(f"{kept.name}.{uuid.uuid4().hex}")
     try:
-        files.write_tensors(temporary, _pack(index), metadata=metadata)
+        files.write_tensors(temporary, tensors, metadata={**metadata, "sha256": _checksum(tensors)})
         os.replace(temporary, kept)
     except OSError as error:
         print(f"{kept} cannot be written ({error.strerror}), so the next start scans again.")
     return index
 
 
-def read(paths: np.ndarray, offsets: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Reads some images.
-
-    Args:
-      paths: bytes `[n]`, of the shard of each.
-      offsets: int64 `[n]`, of each image in its shard, bytes.
-      lengths: int64 `[n]`, of each image, bytes.
-
-    Returns:
-      Object array `[n]` of bytes: the JPEG files as they were before TFDS packed them.
-
-    Raises:
-      ValueError: if a shard is missing or shorter, or has no JPEG there. The message names the
-        place.
-    """
-    places = zip(paths.tolist(), offsets.tolist(), lengths.tolist(), strict=True)
-    return np.array([_read_one(*place) for place in places], object)
-
-
-def _read_one(path: bytes, offset: int, length: int) -> bytes:
+def _read_kept(kept: pathlib.Path, metadata: Mapping[str, str]) -> dict[str, np.ndarray] | None:
+    """Returns the tensors of a kept index, or None if there is none, or it does not fit."""
+    if not kept.exists():
+        return None
     try:
-        # Kept in a variable: what another thread pushes out of the cache is closed when unused.
-        file = _opened(path)
-        data = os.pread(file.fileno(), length, offset)
-    except OSError as error:
-        raise ValueError(f"{os.fsdecode(path)} cannot be read: {error.strerror}.") from error
-    if len(data) == length and data.startswith(_JPEG_START):
-        return data
-    found = f"{len(data)} bytes" if len(data) < length else f"the bytes {data[:3].hex(' ')}"
-    raise ValueError(
-        f"{os.fsdecode(path)} has {found} at byte {offset}, expected a JPEG image of {length} "
-        "bytes: the file changed since it was indexed, or is damaged."
-    )
+        tensors, found = files.read_tensors(kept)
+    except (ValueError, OSError) as error:
+        why = error.__cause__ or error
+    else:
+        if found == {**metadata, "sha256": _checksum(tensors)}:
+            return tensors
+        if {**found, "sha256": ""} != {**metadata, "sha256": ""}:
+            return None
+        why = "its checksum does not fit it"
+    print(f"{kept} is damaged ({why}); indexing again.")
+    return None
 
 
-@functools.lru_cache(_OPEN_SHARDS)
-def _opened(path: bytes) -> io.FileIO:
-    """Opens a file, once; it is closed when it is forgotten and no longer in use."""
-    return open(path, "rb", buffering=0)
+def _checksum(tensors: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
+        found.update(np.ascontiguousarray(tensors[name]).data)
+    return found.hexdigest()
 
 
 def _size(path: str) -> int:
@@ -185,16 +170,17 @@ def _scan_shard(
         features = tf.train.Example.FromString(record).features.feature
         (image,) = features["image"].bytes_list.value
         key = features["file_name"].bytes_list.value[0].decode()
-        if not image.startswith(_JPEG_START):
+        if not image.startswith(record_reader.JPEG_START):
             raise ValueError(f"Image {key} in {path} is no JPEG, it begins {image[:3].hex(' ')}.")
-        rows.append(
-            (
-                (number, start + record.index(image), len(image)),
-                features["label"].int64_list.value[0],
-                features["superclass"].int64_list.value[0],
-                key,
+        offset = start + record.index(image)
+        # To decode them all would take hours.
+        if _JPEG_END not in image[-_END_BYTES:] and not preprocessing.is_whole_jpeg(image):
+            raise ValueError(
+                f"Image {key} at byte {offset} of {path} is a JPEG without its end. Check the "
+                "archives and build the data set again."
             )
-        )
+        label, superclass = (features[name].int64_list.value[0] for name in _LABELS)
+        rows.append(((number, offset, len(image)), label, superclass, key))
         on_image()
     return rows
 

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
             grouping = groupings.by_name(options.grouping)
         else:
             roots = [root.strip() for root in options.roots.split(",")]
+            if not all(roots):
+                parser.error(f"--roots is {options.roots!r}, expected a name at each comma's side.")
             grouping = groupings.from_roots(
                 roots, **({"rule": options.rule} if options.rule else {})
             )

@@ -20,6 +20,8 @@ import signal
 import sys
 import textwrap
 import warnings
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from ss_tf.hierarchy import imagenet_classes
@@ -36,6 +38,8 @@ _HOW_TO_INSTALL = (
     f"install WordNet {_VERSION} by `python -m nltk.downloader wordnet` or, on Debian, "
     "`apt-get install wordnet-base`"
 )
+# What nltk's reader raises on files that are missing or cut, besides its own.
+_DAMAGE_ERRORS = (OSError, LookupError, ValueError, StopIteration, zipfile.BadZipFile, zlib.error)
 _NUM_LEXICOGRAPHER_FILES = 45
 _LONGEST_DEFINITION = 60
 
@@ -98,7 +102,7 @@ def hypernyms(wnid: str) -> tuple[Synset, ...]:
 
 def _meanings(root: str) -> list[Synset]:
     """Returns the synsets that a root may mean, at least one."""
-    if _find_folder() is None:
+    if not any(_find_folders()):
         same = [wnid for wnid, name in imagenet_classes.synset_names().items() if name == root]
         hint = f"; that is the name of {' and '.join(same)}" if same else ""
         raise ValueError(
@@ -152,26 +156,30 @@ def _describe(meaning: Synset) -> str:
     return f"{meaning.name} ({meaning.wnid}, {classes}: {definition})"
 
 
-def _find_folder() -> PathPointer | None:
-    """Returns where WordNet is, or None."""
+def _find_folders() -> tuple[list[PathPointer], list[str]]:
+    """Returns where WordNet is, nltk's own first, and what is wrong with archives of it."""
     # nltk takes seconds to import, and most calls end before they need it.
     import nltk.data
 
+    folders, faults = [], []
     for resource in ("corpora/wordnet", "corpora/wordnet.zip/wordnet/"):
         with contextlib.suppress(LookupError):
-            return nltk.data.find(resource)
+            try:
+                folders.append(nltk.data.find(resource))
+            except zipfile.BadZipFile as error:
+                faults = [f"nltk's corpora/wordnet.zip is damaged: {error}"]
     if not (_DEBIAN_FOLDER / "data.noun").is_file():
-        return None
+        return folders, faults
     if str(_DEBIAN_FOLDER) not in nltk.data.path:
         # nltk opens no file outside the folders listed there.
         nltk.data.path.append(str(_DEBIAN_FOLDER))
-    return nltk.data.FileSystemPathPointer(str(_DEBIAN_FOLDER))
+    return [*folders, nltk.data.FileSystemPathPointer(str(_DEBIAN_FOLDER))], faults
 
 
 @functools.cache
 def _reader() -> WordNetCorpusReader:
     """Returns nltk's reader. It indexes all of WordNet first, which takes seconds."""
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
 
     class Reader(WordNetCorpusReader):
         """Does without what Debian's package leaves out, and nothing here shows."""
@@ -186,15 +194,23 @@ def _reader() -> WordNetCorpusReader:
         def map_wn(self, version: str = "wordnet") -> None:
             """Leaves out the map from other versions, which other languages are read by."""
 
-    folder = _find_folder()
-    if folder is None:
-        raise ValueError(f"WordNet is not installed; {_HOW_TO_INSTALL}.")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The multilingual functions are not available")
-        reader = Reader(folder, None)
-    if reader.get_version() != _VERSION:
-        raise ValueError(f"{folder} is WordNet {reader.get_version()}, expected {_VERSION}.")
-    return reader
+    folders, faults = _find_folders()
+    for folder in folders:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="The multilingual functions are not av")
+                reader = Reader(folder, None)
+            version = reader.get_version()
+        except (*_DAMAGE_ERRORS, WordNetError) as error:
+            # Some have no message, others many lines.
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            faults.append(f"WordNet in {folder} is damaged: {reason}")
+            continue
+        if version == _VERSION:
+            return reader
+        faults.append(f"{folder} is WordNet {version}, expected {_VERSION}")
+    found = "; ".join(faults) or "WordNet is not installed"
+    raise ValueError(f"{found}; {_HOW_TO_INSTALL}.")
 
 
 if __name__ == "__main__":

@@ -65,3 +65,9 @@ def test_groupings_of_imagenet_share_its_format():
 def test_data_sets_without_groupings_refuse_one():
     with pytest.raises(ValueError, match="Unknown data set 'folder/living_9', expected one of"):
         catalog.image_format("folder/living_9")
+
+
+@pytest.mark.parametrize("grouping", ["", "../../x", "a b", "living_9:1.0.0", "é"])
+def test_groupings_that_name_no_folder_are_refused(grouping):
+    with pytest.raises(ValueError, match=r"after the slash, expected letters, digits and undersco"):
+        catalog.image_format(f"superclass_imagenet/{grouping}")

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import io
 import pathlib
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ss_tf.data import examples, image_batches
+from ss_tf.data import examples, image_batches, record_reader
 
 _GRAY = examples.ImageFormat(channels=1, mean=(0.5,), std=(0.5,), crop_fraction=1.0)
 _COLOUR = examples.ImageFormat(channels=3, mean=(0.5,) * 3, std=(0.5,) * 3, crop_fraction=0.875)
@@ -139,3 +140,37 @@ def test_file_that_shrank_is_named_with_the_place(shards):
     pathlib.Path(shards.files[1]).write_bytes(b"short")
     with pytest.raises(tf.errors.OpError, match=r"größe has \d bytes at byte \d+, expected a JPEG"):
         _build(shards, _COLOUR, [[1, 0]])
+    with pytest.raises(tf.errors.OpError) as caught:
+        _build(shards, _COLOUR, [[1, 0]])
+    explained = image_batches.explain(caught.value)
+    assert re.search(r"größe has \d bytes at byte \d+, expected a JPEG.*damaged\.$", explained)
+    assert "\n" not in explained
+
+
+def test_image_that_cannot_be_decoded_is_explained_with_file_and_place(shards):
+    record_reader._last_read.clear()
+    number, offset, length = shards.images[6]
+    data = bytearray(pathlib.Path(shards.files[number]).read_bytes())
+    # A Huffman table that claims more codes than there are.
+    data[data.index(b"\xff\xc4", offset) + 5] = 200
+    pathlib.Path(shards.files[number]).write_bytes(data)
+    with pytest.raises(tf.errors.OpError) as caught:
+        _build(shards, _COLOUR, np.arange(40).reshape(4, 10))
+    assert image_batches.explain(caught.value) == (
+        f"{shards.files[number]} has a damaged JPEG image of {length} bytes at byte {offset}. "
+        "Check the archives and build the data set again."
+    )
+
+
+def test_vanished_image_file_is_explained(tmp_path):
+    with pytest.raises(tf.errors.OpError) as caught:
+        _build(_files([tmp_path / "gone.png"]), _COLOUR, [[0]])
+    expected = f"{tmp_path / 'gone.png'}: No such file or directory"
+    assert image_batches.explain(caught.value) == expected
+
+
+def test_what_is_no_damage_is_not_explained():
+    assert image_batches.explain(KeyError("bug")) is None
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        tf.reshape(tf.zeros([3]), [2])
+    assert image_batches.explain(caught.value) is None

@@ -76,3 +76,23 @@ def test_equal_names_are_told_apart_by_wnid():
         names={"n1": "crane", "n2": "crane", "n3": "crane"},
     )
     assert names == ("bird/crane (n1)", "bird/crane (n2)", "truck/crane", "truck/n4")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), ("{", "it is damaged"), ("[]", "it is damaged")],
+)
+def test_missing_or_damaged_metadata_is_named(two_groups, content, reason):
+    path = two_groups.data_path / "metadata.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(
+        ValueError, match=rf"1\.0\.0/metadata\.json cannot be read \({reason}\), .* Build the data"
+    ):
+        catalog.load(_config(two_groups.data_path.parents[2]))
+
+
+def test_addresses_are_refused():
+    with pytest.raises(ValueError, match="data_dir is 'gs:/bucket/x', expected a folder on a lo"):
+        catalog.load(_config(pathlib.Path("gs://bucket/x")))

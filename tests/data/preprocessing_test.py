@@ -206,3 +206,11 @@ def test_gray_jpeg_has_the_channels_asked_for():
     for channels in (1, 3):
         part = _decode(encoded, [0, 0, 20, 30], min_side=20, channels=channels)
         np.testing.assert_array_equal(part, np.full((20, 30, channels), 77))
+
+
+def test_whole_jpegs_are_told_from_damaged_ones():
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    data = tf.io.encode_jpeg(pixels).numpy()
+    assert preprocessing.is_whole_jpeg(data)
+    for length in (0, 3, 100, len(data) // 2, len(data) - 2):
+        assert not preprocessing.is_whole_jpeg(data[:length])

@@ -3,14 +3,16 @@ from __future__ import annotations
 import collections
 import io
 import pathlib
+import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
 from ss_tf import files
-from ss_tf.data import examples, records
+from ss_tf.data import examples, record_reader, records
 
 
 def _sequential(builder, split):
@@ -25,7 +27,7 @@ def _sequential(builder, split):
 def _read(index, rows=slice(None)):
     places = index.records[rows]
     paths = np.array([path.encode() for path in index.files])[places["file"]]
-    return records.read(paths, places["offset"], places["length"])
+    return record_reader.read(paths, places["offset"], places["length"])
 
 
 def _first_shard(index):
@@ -46,13 +48,6 @@ def test_order_of_reading_is_free(two_groups):
     index = records.index_of(two_groups, "train")
     order = np.random.default_rng(0).permutation(len(index.keys))
     np.testing.assert_array_equal(_read(index, order), _read(index)[order])
-
-
-def test_files_that_are_not_kept_open_are_read_all_the_same(two_groups, monkeypatch):
-    index = records.index_of(two_groups, "train")
-    expected = _read(index)
-    monkeypatch.setattr(records, "_opened", records._opened.__wrapped__)
-    np.testing.assert_array_equal(_read(index), expected)
 
 
 def test_images_are_whole_files(two_groups):
@@ -117,12 +112,54 @@ def test_data_that_cannot_be_written_to_works_and_says_so(two_groups, monkeypatc
     assert "train.index.safetensors cannot be written (Permission denied)" in out
 
 
-def test_damaged_index_is_named(two_groups):
-    records.index_of(two_groups, "train")
+@pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "other labels", "unreadable"])
+def test_damaged_index_is_made_anew(two_groups, damage, capsys):
+    first = records.index_of(two_groups, "train")
     kept = two_groups.data_path / "train.index.safetensors"
-    kept.write_bytes(kept.read_bytes()[:-5])
-    with pytest.raises(ValueError, match=r"train\.index\.safetensors is not a whole"):
+    data = kept.read_bytes()
+    if damage == "other labels":
+        tensors, metadata = files.read_tensors(kept)
+        files.write_tensors(kept, {**tensors, "labels": tensors["labels"][::-1]}, metadata=metadata)
+    elif damage == "unreadable":
+        kept.unlink()
+        kept.mkdir()
+    else:
+        flipped = data[:-1] + bytes([data[-1] ^ 1])
+        kept.write_bytes({"empty": b"", "truncated": data[:-5], "flipped": flipped}[damage])
+    capsys.readouterr()
+    second = records.index_of(two_groups, "train")
+    for name in ("records", "labels", "superclasses", "keys"):
+        np.testing.assert_array_equal(getattr(second, name), getattr(first, name), strict=True)
+    out = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r".*train\.index\.safetensors is damaged \(.+\); indexing again\.", out[0])
+    if damage != "unreadable":
+        assert len(out) == 1
+        assert kept.read_bytes() == data
+
+
+def _replace_image(shard, change):
+    """Replaces a shard's first image by another one, with good checksums."""
+    rows = [bytes(row) for row in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()]
+    example = tf.train.Example.FromString(rows[0])
+    example.features.feature["image"].bytes_list.value[0] = change(
+        example.features.feature["image"].bytes_list.value[0]
+    )
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for row in [example.SerializeToString(), *rows[1:]]:
+            writer.write(row)
+
+
+def test_image_without_its_end_is_named_with_its_shard(two_groups):
+    shard = _first_shard(records.index_of(two_groups, "train"))
+    _replace_image(shard, lambda data: data[: len(data) // 2])
+    with pytest.raises(ValueError, match=rf"Image \w+\.JPEG at byte \d+ of .*{shard.name} is a JP"):
         records.index_of(two_groups, "train")
+
+
+def test_bytes_behind_an_images_end_do_no_harm(two_groups):
+    shard = _first_shard(records.index_of(two_groups, "train"))
+    _replace_image(shard, lambda data: data + bytes(100))
+    assert len(records.index_of(two_groups, "train").keys) == 8
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated"])
@@ -144,31 +181,8 @@ def test_missing_shard_is_named(two_groups):
         records.index_of(two_groups, "train")
 
 
-def _write(path, data):
-    path.write_bytes(data)
-    return np.array([str(path).encode()])
-
-
-def test_short_read_names_file_and_place(tmp_path):
-    paths = _write(tmp_path / "shard", b"\xff\xd8\xff" + bytes(20))
-    with pytest.raises(ValueError, match=r"shard has 21 bytes at byte 2, expected .* of 30 bytes"):
-        records.read(paths, np.array([2]), np.array([30]))
-
-
-def test_bytes_that_are_no_jpeg_name_file_and_place(tmp_path):
-    paths = _write(tmp_path / "shard", b"\xff\xd8\xff" + bytes(20))
-    with pytest.raises(ValueError, match=r"shard has the bytes d8 ff 00 at byte 1, expected"):
-        records.read(paths, np.array([1]), np.array([10]))
-
-
-def test_file_that_vanished_is_named(tmp_path):
-    paths = np.array([str(tmp_path / "gone").encode()])
-    with pytest.raises(ValueError, match=r"gone cannot be read: No such file or directory"):
-        records.read(paths, np.array([0]), np.array([10]))
-
-
 def test_image_that_is_no_jpeg_is_named_with_its_shard(two_groups, monkeypatch):
-    monkeypatch.setattr(records, "_JPEG_START", b"\x89PNG")
+    monkeypatch.setattr(record_reader, "JPEG_START", b"\x89PNG")
     with pytest.raises(ValueError, match=r"Image \w+\.JPEG in .*tfrecord.* is no JPEG, it beg"):
         records.index_of(two_groups, "train")
 

@@ -87,6 +87,8 @@ def test_definitions_come_from_wordnet(monkeypatch):
         (["--roots=n02958343, n04490091"], "share 'minivan'"),
         (["--grouping=big_12", "--rule=first_root"], "--rule goes with --roots"),
         (["--grouping=big_12", "--roots=n01503061"], "not allowed with argument"),
+        (["--roots=bird,"], "--roots is 'bird,', expected a name at each comma's side."),
+        (["--roots="], "--roots is '', expected a name"),
         ([], "one of the arguments --grouping --roots is required"),
         (["--show=counts", "--root"], "--root"),
     ],

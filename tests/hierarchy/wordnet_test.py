@@ -175,8 +175,38 @@ def test_what_nltk_downloaded_comes_first(debian, debian_folder, monkeypatch, tm
     else:
         shutil.copytree(debian_folder, corpora / "wordnet")
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk_data")])
-    assert str(corpora) in str(wordnet._find_folder())
+    assert str(corpora) in str(wordnet._find_folders()[0][0])
     assert wordnet.synset("n01503061").name == "bird.n.01"
+
+
+@pytest.fixture(params=["folder without data.adj", "cut index", "no zip file", "other version"])
+def broken_nltk(request, debian_folder, monkeypatch, tmp_path):
+    """Has nltk find a WordNet that it cannot read; returns what is to be said of it."""
+    corpora = tmp_path / "nltk_data" / "corpora"
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk_data")])
+    if request.param == "no zip file":
+        corpora.mkdir(parents=True)
+        (corpora / "wordnet.zip").write_bytes(b"PK half of it")
+        return r"nltk's corpora/wordnet\.zip is damaged: File is not a zip file"
+    folder = corpora / "wordnet"
+    if request.param == "other version":
+        _write_dictionary(folder, version="3.1")
+        return rf"{folder} is WordNet 3\.1, expected 3\.0"
+    shutil.copytree(debian_folder, folder)
+    if request.param == "cut index":
+        (folder / "index.noun").write_text("bird n 2 0 2 0 01503061")
+    else:
+        (folder / "data.adj").unlink()
+    return rf"WordNet in {folder} is damaged: .+"
+
+
+def test_what_is_broken_gives_way_to_what_works(broken_nltk, debian):
+    assert wordnet.resolve("bird") == "n01503061"
+
+
+def test_what_is_broken_is_named_if_nothing_works(broken_nltk):
+    with pytest.raises(ValueError, match=f"^{broken_nltk}; install WordNet 3.0 by [^\n]*$"):
+        wordnet.resolve("bird")
 
 
 def test_another_version_of_wordnet_is_refused(monkeypatch, tmp_path):
@@ -198,7 +228,7 @@ def test_the_command_line_ends_with_one_line_and_code_2():
 
 def test_shipped_names_and_edges_are_those_of_wordnet(monkeypatch):
     monkeypatch.undo()
-    if wordnet._find_folder() is None:
+    if not wordnet._find_folders()[0]:
         pytest.skip("Needs WordNet 3.0, of nltk or Debian.")
     edges = set()
     for wnid, name in imagenet_classes.synset_names().items():

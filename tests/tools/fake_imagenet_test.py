@@ -129,6 +129,22 @@ def test_same_arguments_give_the_same_bytes_also_by_command_line(tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["living_9", "geirhos_16"])
+def test_another_grouping_gets_its_own_classes_and_three_others(tmp_path, name):
+    arguments = [str(tmp_path), f"--grouping={name}", "--images_per_class=1", "--side=8"]
+    fake_imagenet.write(**vars(fake_imagenet.parse_arguments(arguments)))
+    train = set(_unpack((tmp_path / "ILSVRC2012_img_train.tar").read_bytes()))
+    inside = {f"{wnid}.tar" for wnid in groupings.by_name(name).names}
+    assert inside < train
+    assert len(train) == len(inside) + 3
+
+
+def test_a_grouping_and_roots_at_once_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        fake_imagenet.parse_arguments(["D", "--grouping=living_9", "--roots=n02503517"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
 def test_committed_dummy_archives_are_what_the_tool_writes(tmp_path):
     """But for the image's bytes, which depend on Pillow's version."""
     fake_imagenet.write(tmp_path, images_per_class=2, side=8, roots=_ELEPHANTS_AND_BICYCLES)
@@ -144,9 +160,10 @@ def test_committed_dummy_archives_are_what_the_tool_writes(tmp_path):
         ({"images_per_class": 0}, "images_per_class 0, expected 1 to"),
         ({"validation_per_class": 51}, "validation_per_class 51, expected 1 to 50"),
         ({"side": 0}, "side 0, expected 1 to"),
+        ({"grouping": "livng_9"}, "Unknown grouping 'livng_9', expected one of superclassing, "),
     ],
 )
-def test_impossible_numbers_are_refused_before_anything_is_written(tmp_path, settings, message):
+def test_impossible_settings_are_refused_before_anything_is_written(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         fake_imagenet.write(tmp_path / "none", **settings)
     assert not (tmp_path / "none").exists()

@@ -6,6 +6,7 @@ unpacked to disk. Paths may be remote ones that TFDS knows, such as `gs://`.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import posixpath
@@ -15,6 +16,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 import tensorflow_datasets as tfds
+
+# Relative, because `tfds build` may import this folder as a package of its own.
+from . import whole_images
 
 TRAIN_TAR = "ILSVRC2012_img_train.tar"
 VALIDATION_TAR = "ILSVRC2012_img_val.tar"
@@ -31,8 +35,6 @@ _SOURCE = "image-net.org/download-images"
 # Resource of the TFDS package: line n is the wnid of ILSVRC2012_val_{n:08d}.JPEG.
 VALIDATION_LABELS = "datasets/imagenet2012/validation_labels.txt"
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
-# One of ImageNet's "JPEG" files is a PNG.
-_IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG")
 _WHOLE_FILE = -1
 
 
@@ -56,15 +58,22 @@ def find_train(folder: tfds.core.Path, wnids: Collection[str]) -> dict[str, tupl
     """Finds the training images of each class.
 
     Raises:
-      ValueError: if `folder` has neither archive nor tree, or one that is damaged or lacks classes.
+      ValueError: if `folder` has neither archive nor tree, or one that is damaged, lacks classes,
+        or has one twice or with images of another.
     """
     archive, tree = folder / TRAIN_TAR, folder / "train"
     if archive.exists():
-        inner = {extent.name: (extent,) for extent in _list_archive(archive)}
+        inner = {extent.name: (extent,) for extent in _each_once(_list_archive(archive))}
         found = {wnid: inner.get(f"{wnid}.tar", ()) for wnid in wnids}
         return _check_complete(found, archive, expected="<wnid>.tar")
     if tree.exists():
-        found = {wnid: tuple(_list_folder(tree / wnid, "*.JPEG")) for wnid in wnids}
+        found = {
+            wnid: tuple(
+                _checked_name(image, wnid, tree / wnid)
+                for image in _list_folder(tree / wnid, "*.JPEG")
+            )
+            for wnid in wnids
+        }
         return _check_complete(found, tree, expected="<wnid>/*.JPEG")
     raise ValueError(_missing(folder, TRAIN_TAR, tree="train/"))
 
@@ -75,7 +84,8 @@ def find_validation(
     """Finds the validation images of each class, which their numbers tell.
 
     Raises:
-      ValueError: if `folder` has neither archive nor tree, or one that is damaged or lacks classes.
+      ValueError: if `folder` has neither archive nor tree, or one that is damaged, lacks classes,
+        or has an image twice or in the folder of another class.
     """
     archive, tree = folder / VALIDATION_TAR, folder / "val"
     if archive.exists():
@@ -86,7 +96,7 @@ def find_validation(
         raise ValueError(_missing(folder, VALIDATION_TAR, tree="val/"))
     labels = tfds.core.tfds_path(VALIDATION_LABELS).read_text().split()
     found: dict[str, list[Extent]] = {wnid: [] for wnid in wnids}
-    for extent in sorted(extents):
+    for extent in _each_once(sorted(extents)):
         wnid = _validation_label(extent, labels)
         if wnid in found:
             found[wnid].append(extent)
@@ -98,24 +108,42 @@ def read_images(extents: Iterable[Extent]) -> Iterator[tuple[str, bytes]]:
     """Yields file name and encoded bytes of each image, those of tar archives one by one.
 
     Raises:
-      ValueError: if something is damaged, empty or no image.
+      ValueError: if something is damaged, empty, no image, twice in an archive, or not an image of
+        the class that its archive is named after.
     """
     for path, parts in itertools.groupby(extents, key=lambda extent: extent.path):
-        with tfds.core.Path(path).open("rb") as file:
+        with _open(path) as file:
             for part in parts:
                 count = 0
                 is_archive = part.name.endswith(".tar")
-                for image in _list_tar(file, part) if is_archive else [part]:
+                for image in _list_class(file, part) if is_archive else [part]:
                     yield image.name, _read(file, image)
                     count += 1
                 if not count:
                     raise ValueError(f"{path}: {part.name} in it is empty, expected images.")
 
 
+@contextlib.contextmanager
+def _open(path: str | tfds.core.Path) -> Iterator[BinaryIO]:
+    try:
+        with tfds.core.Path(path).open("rb") as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{path}: {reason}, expected a file that can be read.") from error
+
+
 def _list_archive(path: tfds.core.Path) -> list[Extent]:
-    with path.open("rb") as file:
+    with _open(path) as file:
         size = file.seek(0, os.SEEK_END) or file.tell()  # TensorFlow's files return None.
         return list(_list_tar(file, Extent(path.name, os.fspath(path), 0, size)))
+
+
+def _list_class(file: BinaryIO, archive: Extent) -> Iterator[Extent]:
+    """Yields the training images of a class, which its archive is named after."""
+    wnid = archive.name.removesuffix(".tar")
+    for image in _each_once(_list_tar(file, archive)):
+        yield _checked_name(image, wnid, f"{archive.path}: {archive.name}")
 
 
 def _list_tar(file: BinaryIO, archive: Extent) -> Iterator[Extent]:
@@ -151,11 +179,31 @@ def _list_folder(folder: tfds.core.Path, *patterns: str) -> Iterator[Extent]:
 def _read(file: BinaryIO, image: Extent) -> bytes:
     file.seek(image.start)
     data = file.read() if image.size == _WHOLE_FILE else file.read(image.size)
-    if not data.startswith(_IMAGE_STARTS):
-        raise ValueError(
-            f"{image.path}: {image.name} begins with {data[:4]!r}, expected a JPEG image."
-        )
+    fault = whole_images.fault(image.name, data)
+    if fault:
+        raise ValueError(f"{image.path}: {image.name} {fault}, expected a whole JPEG image.")
     return data
+
+
+def _each_once(extents: Iterable[Extent]) -> Iterator[Extent]:
+    """Yields them as they come, and refuses a name that comes again."""
+    seen: dict[str, Extent] = {}
+    for extent in extents:
+        first = seen.setdefault(extent.name, extent)
+        if first is not extent:
+            places = " and ".join(
+                place.path if place.size == _WHOLE_FILE else f"{place.path} at byte {place.start:,}"
+                for place in (first, extent)
+            )
+            raise ValueError(f"Got {extent.name} twice, {places}, expected it once.")
+        yield extent
+
+
+def _checked_name(image: Extent, wnid: str, place: object) -> Extent:
+    """Returns a training image if it is named as one of its class."""
+    if not re.fullmatch(rf"{wnid}_\d+\.JPEG", image.name):
+        raise ValueError(f"{place}: got an image {image.name}, expected {wnid}_<number>.JPEG.")
+    return image
 
 
 def _validation_label(extent: Extent, labels: list[str]) -> str:

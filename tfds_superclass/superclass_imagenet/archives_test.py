@@ -201,7 +201,7 @@ def test_a_file_that_is_no_image_is_named(folder):
     _extract(folder)
     path = next((folder / "train" / _WNIDS[1]).iterdir())
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match=rf"{re.escape(path.name)} begins with b'', expected a J"):
+    with pytest.raises(ValueError, match=rf"{re.escape(path.name)} begins with b'', expected a wh"):
         _read_all(folder)
 
 
@@ -221,4 +221,109 @@ def test_a_number_that_imagenet_does_not_have_is_refused(folder, number):
     name = f"ILSVRC2012_val_{number}.JPEG"
     _pack({name: b"\xff\xd8"}, folder / archives.VALIDATION_TAR)
     with pytest.raises(ValueError, match=rf"{name} with a number|got an image {name}"):
+        _read_all(folder)
+
+
+def _repack_train(folder, inner):
+    """Puts other inner archives, wnid -> name -> bytes, into the training archive."""
+    files = _unpack((folder / archives.TRAIN_TAR).read_bytes())
+    files |= {f"{wnid}.tar": _pack(images) for wnid, images in inner.items()}
+    _pack(files, folder / archives.TRAIN_TAR)
+
+
+def _inner(folder, wnid):
+    return _unpack(_unpack((folder / archives.TRAIN_TAR).read_bytes())[f"{wnid}.tar"])
+
+
+def test_swapped_archives_of_two_classes_are_refused(folder):
+    first, second = _WNIDS[:2]
+    _repack_train(folder, {first: _inner(folder, second), second: _inner(folder, first)})
+    with pytest.raises(
+        ValueError,
+        match=rf"train\.tar: {first}\.tar: got an image {second}_\d+\.JPEG, expected {first}_<num",
+    ):
+        _read_all(folder)
+
+
+@pytest.mark.parametrize("name", [f"{_WNIDS[1]}_1.JPEG", f"{_WNIDS[0]}_x.JPEG", "1.JPEG"])
+def test_an_image_in_the_training_folder_of_another_class_is_refused(folder, name):
+    _extract(folder)
+    home = folder / "train" / _WNIDS[0]
+    next(home.iterdir()).rename(home / name)
+    with pytest.raises(
+        ValueError, match=rf"{_WNIDS[0]}: got an image {name}, expected {_WNIDS[0]}_<number>\.JPEG"
+    ):
+        archives.find_train(folder, _WNIDS)
+
+
+def test_cut_images_are_refused_by_name(folder):
+    images = _inner(folder, _WNIDS[0])
+    name = list(images)[-1]
+    _repack_train(folder, {_WNIDS[0]: images | {name: images[name][:-30]}})
+    with pytest.raises(
+        ValueError, match=rf"train\.tar: {name} is cut off .* expected a whole JPEG"
+    ):
+        dict(archives.read_images(archives.find_train(folder, _WNIDS)[_WNIDS[0]]))
+    files = _unpack((folder / archives.VALIDATION_TAR).read_bytes())
+    _pack({n: data[:-30] for n, data in files.items()}, folder / archives.VALIDATION_TAR)
+    with pytest.raises(ValueError, match=r"val\.tar: ILSVRC2012_val_\d+\.JPEG is cut off"):
+        dict(archives.read_images(archives.find_validation(folder, _WNIDS)[_WNIDS[0]]))
+
+
+def test_a_validation_image_in_two_folders_is_refused_with_both(folder):
+    _extract(folder)
+    path = next((folder / "val").iterdir())
+    home = folder / "val" / _validation_labels()[int(path.name[15:23]) - 1]
+    home.mkdir()
+    shutil.copy(path, home)
+    with pytest.raises(ValueError, match=f"{path.name} twice, ") as refusal:
+        archives.find_validation(folder, _WNIDS)
+    assert f"{path} and {home / path.name}," in str(refusal.value)
+
+
+def _append(path, name, data):
+    """Adds a member to a tar archive, as `tar -r` does, also under a name that it has."""
+    with tarfile.open(path, "a") as archive:
+        header = tarfile.TarInfo(name)
+        header.size = len(data)
+        archive.addfile(header, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("tar", [archives.TRAIN_TAR, archives.VALIDATION_TAR])
+def test_a_member_that_is_twice_in_an_archive_is_refused_with_both_places(folder, tar):
+    name, data = next(iter(_unpack((folder / tar).read_bytes()).items()))
+    _append(folder / tar, name, data)
+    with pytest.raises(
+        ValueError, match=rf"{name} twice, .*{tar} at byte 512 and .*{tar} at byte [1-9][\d,]+, exp"
+    ):
+        _read_all(folder)
+
+
+def test_a_training_image_that_is_twice_in_its_class_is_refused(folder, tmp_path):
+    images = _inner(folder, _WNIDS[0])
+    inner = tmp_path / "inner.tar"
+    _pack(images, inner)
+    name, data = next(iter(images.items()))
+    _append(inner, name, data)
+    files = _unpack((folder / archives.TRAIN_TAR).read_bytes())
+    _pack(files | {f"{_WNIDS[0]}.tar": inner.read_bytes()}, folder / archives.TRAIN_TAR)
+    with pytest.raises(ValueError, match=f"Got {name} twice, .* expected it once"):
+        _read_all(folder)
+
+
+@pytest.mark.parametrize("name", [archives.TRAIN_TAR, archives.VALIDATION_TAR])
+def test_a_folder_named_as_an_archive_is_refused(folder, name):
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(ValueError, match=rf"{name}: Is a directory, expected a file"):
+        _read_all(folder)
+
+
+@pytest.mark.parametrize("pattern", [f"train/{_WNIDS[0]}/*.JPEG", "val/*.JPEG"])
+def test_a_folder_named_as_an_image_is_refused(folder, pattern):
+    _extract(folder)
+    for path in folder.glob(pattern):
+        path.unlink()
+        path.mkdir()
+    with pytest.raises(ValueError, match=r"\d\.JPEG: Is a directory, expected a file"):
         _read_all(folder)

@@ -334,7 +334,7 @@ def test_building_needs_no_beam(tmp_path):
 
 
 @pytest.mark.slow
-def test_beam_makes_the_same_records(tmp_path):
+def test_beam_makes_the_same_examples(tmp_path):
     """Also where the files are many: order goes on from file to file."""
     from apache_beam.options import pipeline_options
 
