@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -84,6 +85,17 @@ def write_tensors(
     write_atomically(pathlib.Path(path), safetensors.numpy.save(dense, entry))
 
 
+def digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """Returns the SHA-256, in hex, of all names, dtypes, shapes and values, in any order."""
+    sha256 = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        little_endian = tensor.astype(tensor.dtype.newbyteorder("<"), order="C")
+        sha256.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+        sha256.update(little_endian.tobytes())
+    return sha256.hexdigest()
+
+
 def read_tensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Reads what `write_tensors` wrote.
 
@@ -94,19 +106,40 @@ def read_tensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, s
       ValueError: if the file is damaged, or was written by something else.
       OSError: if it cannot be opened.
     """
+    with _opened(path) as file:
+        names = file.keys()
+        tensors = {name: file.get_tensor(name) for name in names}
+        return tensors, _metadata_of(file, path)
+
+
+def read_metadata(path: pathlib.Path) -> dict[str, str]:
+    """Reads the metadata that `write_tensors` wrote, without the tensors.
+
+    Raises:
+      ValueError: if the file is damaged, or was written by something else.
+      OSError: if it cannot be opened.
+    """
+    with _opened(path) as file:
+        return _metadata_of(file, path)
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[safetensors.safe_open]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            entry = file.metadata() or {}
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
+            yield file
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a whole .safetensors file: {error}.") from error
+
+
+def _metadata_of(file: safetensors.safe_open, path: pathlib.Path) -> dict[str, str]:
+    entry = file.metadata() or {}
     if set(entry) != {_METADATA_KEY}:
         raise ValueError(
             f"{path} has the metadata {sorted(entry)}, expected [{_METADATA_KEY!r}]: "
             "another program wrote it."
         )
     try:
-        return tensors, json.loads(entry[_METADATA_KEY])
+        return json.loads(entry[_METADATA_KEY])
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is damaged: its metadata is not JSON ({error}).") from error

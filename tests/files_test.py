@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 
@@ -42,34 +43,53 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_a_cut_file_is_refused_by_name(tmp_path):
+def test_digest_is_that_of_names_dtypes_shapes_and_values_sorted_by_name():
+    tensors = {"b": np.array([1, -1], np.int8), "a": np.array(1.0, np.float32)}
+    expected = hashlib.sha256(b"a float32 ()\n\0\0\x80?b int8 (2,)\n\x01\xff").hexdigest()
+    assert files.digest(tensors) == expected
+
+
+_readers = pytest.mark.parametrize("read", [files.read_tensors, files.read_metadata])
+
+
+def test_metadata_come_back_without_the_tensors(tmp_path):
+    path = tmp_path / "x.safetensors"
+    files.write_tensors(path, _TENSORS, metadata={"origin": "über"})
+    assert files.read_metadata(path) == {"origin": "über"}
+
+
+@_readers
+def test_a_cut_file_is_refused_by_name(tmp_path, read):
     path = tmp_path / "x.safetensors"
     files.write_tensors(path, _TENSORS, metadata={})
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"x\.safetensors is not a whole \.safetensors file"):
-            files.read_tensors(path)
+            read(path)
 
 
+@_readers
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
-def test_a_file_of_another_program_is_refused_by_name(tmp_path, metadata):
+def test_a_file_of_another_program_is_refused_by_name(tmp_path, metadata, read):
     path = tmp_path / "x.safetensors"
     path.write_bytes(safetensors.numpy.save(_TENSORS, metadata))
     with pytest.raises(ValueError, match=r"x\.safetensors has the metadata .*another program"):
-        files.read_tensors(path)
+        read(path)
 
 
-def test_damaged_metadata_is_refused_by_name(tmp_path):
+@_readers
+def test_damaged_metadata_is_refused_by_name(tmp_path, read):
     path = tmp_path / "x.safetensors"
     path.write_bytes(safetensors.numpy.save(_TENSORS, {"ss_tf": "{cut"}))
     with pytest.raises(ValueError, match=r"x\.safetensors is damaged: its metadata is not JSON"):
-        files.read_tensors(path)
+        read(path)
 
 
-def test_a_missing_file_is_an_os_error(tmp_path):
+@_readers
+def test_a_missing_file_is_an_os_error(tmp_path, read):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        files.read_tensors(tmp_path / "nowhere")
+        read(tmp_path / "nowhere")
 
 
 def test_an_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):

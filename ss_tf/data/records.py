@@ -7,7 +7,6 @@ middle of it, an image must be found by its number: one scan of the files notes 
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import multiprocessing.pool
 import os
@@ -74,18 +73,21 @@ def index_of(builder: tfds.core.DatasetBuilder, split: str) -> RecordIndex:
             f"{builder.data_dir} is written as {builder.info.file_format.value}, expected "
             "tfrecord. Build the data set with --file_format=tfrecord."
         )
-    paths = tuple(_shard_lengths(builder, split))
+    shard_lengths = _shard_lengths(builder, split)
+    paths = tuple(shard_lengths)
     shards = [[os.path.basename(path), _size(path)] for path in paths]
     metadata = {"version": _VERSION, "shards": json.dumps(shards)}
     kept = pathlib.Path(builder.data_dir) / f"{split}.index.safetensors"
     if tensors := _read_kept(kept, metadata):
         return _unpack(tensors, paths)
-    index = _scan(_shard_lengths(builder, split), split=split)
+    index = _scan(shard_lengths, split=split)
     tensors = _pack(index)
     # Another process may write its own at the same time.
     temporary = kept.with_name(f"{kept.name}.{uuid.uuid4().hex}")
     try:
-        files.write_tensors(temporary, tensors, metadata={**metadata, "sha256": _checksum(tensors)})
+        files.write_tensors(
+            temporary, tensors, metadata={**metadata, "sha256": files.digest(tensors)}
+        )
         os.replace(temporary, kept)
     except OSError as error:
         print(f"{kept} cannot be written ({error.strerror}), so the next start scans again.")
@@ -101,21 +103,13 @@ def _read_kept(kept: pathlib.Path, metadata: Mapping[str, str]) -> dict[str, np.
     except (ValueError, OSError) as error:
         why = error.__cause__ or error
     else:
-        if found == {**metadata, "sha256": _checksum(tensors)}:
+        if found == {**metadata, "sha256": files.digest(tensors)}:
             return tensors
         if {**found, "sha256": ""} != {**metadata, "sha256": ""}:
             return None
         why = "its checksum does not fit it"
     print(f"{kept} is damaged ({why}); indexing again.")
     return None
-
-
-def _checksum(tensors: Mapping[str, np.ndarray]) -> str:
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
-        found.update(np.ascontiguousarray(tensors[name]).data)
-    return found.hexdigest()
 
 
 def _size(path: str) -> int:

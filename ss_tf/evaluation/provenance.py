@@ -49,10 +49,13 @@ def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
 
 
 def starts(run: run_dir.RunDir) -> dict[str, str]:
-    """Returns network -> "random weights", or the digest of pretrained ones, of whole networks."""
+    """Returns network -> "random weights", or the digest of pretrained ones, of whole networks.
+
+    A network that is not there, or does not say, has "not evaluated".
+    """
     found = {}
     for name in (run_dir.FLAT, run_dir.FLAT_EQUAL_COMPUTE, run_dir.SUPER):
         path = run.float_file(name)
-        is_there = path.is_file()
-        found[name] = files.read_tensors(path)[1]["origin"] if is_there else NOT_EVALUATED
+        metadata = files.read_metadata(path) if path.is_file() else {}
+        found[name] = metadata.get("origin", NOT_EVALUATED)
     return found

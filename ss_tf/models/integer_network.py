@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pathlib
 from collections.abc import Iterator
 
@@ -62,12 +61,7 @@ def dequantized(network: IntegerNetwork) -> dict[str, np.ndarray]:
 
 def digest(network: IntegerNetwork) -> str:
     """Returns the SHA-256, in hex, of all names, dtypes, shapes and values; not of metadata."""
-    sha256 = hashlib.sha256()
-    for name, tensor in _tensors(network):
-        little_endian = tensor.astype(tensor.dtype.newbyteorder("<"), order="C")
-        sha256.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
-        sha256.update(little_endian.tobytes())
-    return sha256.hexdigest()
+    return files.digest(dict(_tensors(network)))
 
 
 def save(network: IntegerNetwork, path: pathlib.Path) -> None:

@@ -86,9 +86,9 @@ class Stages:
         """Returns words for what a network starts from, or did."""
         if plan.superclass_of(name):
             return self._origin_of_subs
-        if self._run.float_file(name).is_file():
-            return files.read_tensors(self._run.float_file(name))[1]["origin"]
-        return networks.origin(None, networks.init_file(self._config, name))
+        path, init = self._run.float_file(name), networks.init_file(self._config, name)
+        metadata = files.read_metadata(path) if path.is_file() else {}
+        return metadata.get("origin") or networks.origin(None, init)
 
     def train(self, names: Sequence[str]) -> None:
         """Trains the named networks in turn."""
@@ -153,7 +153,7 @@ class Stages:
         run, base, origin = self._run, self._base, self._origin_of(name)
         if not self._has(run.float_file(name)):
             self._train_sub_float(name, title)
-        _, metadata = files.read_tensors(run.float_file(name))
+        metadata = files.read_metadata(run.float_file(name))
         networks.check_origin(metadata, origin, folder=run.network_dir(name))
         if base is None:
             return

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from ss_tf import config
 from ss_tf.data import catalog
 
 
@@ -24,17 +23,9 @@ def test_formats_have_one_mean_and_std_per_channel(name):
     assert 0 < image_format.crop_fraction <= 1
 
 
-def test_load_gives_the_data_set_its_name_and_format(make_tree):
+def test_load_gives_the_data_set_its_name_and_format(make_tree, data_config):
     root = make_tree("a/x/0.png", "a/x/1.png", "b/y/0.png")
-    dataset = catalog.load(
-        config.DataConfig(
-            name="folder",
-            data_dir=root,
-            image_size=8,
-            minival_fraction=0.0,
-            skip_unreadable=False,
-        )
-    )
+    dataset = catalog.load(data_config("folder", data_dir=root, image_size=8))
     image_format = catalog.image_format("folder")
     assert dataset.name == "folder"
     assert (dataset.channels, dataset.mean, dataset.std, dataset.crop_fraction) == (

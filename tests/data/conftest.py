@@ -9,6 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ss_tf import config
+
+
+@pytest.fixture
+def data_config():
+    """Returns a function that makes the DataConfig of a data set, with changes."""
+
+    def make(name, **changes):
+        settings = {
+            "data_dir": None,
+            "image_size": 32,
+            "minival_fraction": 0.0,
+            "skip_unreadable": False,
+        }
+        return config.DataConfig(name=name, **(settings | changes))
+
+    return make
+
 
 @pytest.fixture
 def make_tree(tmp_path):

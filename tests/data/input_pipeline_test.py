@@ -336,16 +336,10 @@ def test_smallest_crop_of_files_is_set(tmp_path, train):
 
 
 @pytest.fixture
-def imagenet(prepared):
+def imagenet(prepared, data_config):
     """Returns the images of a small ImageNet, inside TFRecord files."""
     return catalog.load(
-        config.DataConfig(
-            name="superclass_imagenet/two_groups",
-            data_dir=prepared,
-            image_size=8,
-            minival_fraction=0.0,
-            skip_unreadable=False,
-        )
+        data_config("superclass_imagenet/two_groups", data_dir=prepared, image_size=8)
     )
 
 

@@ -5,18 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from ss_tf import config
 from ss_tf.data import catalog, tfds_reader
-
-
-def _config(name, *, data_dir=None, minival_fraction=0.0):
-    return config.DataConfig(
-        name=name,
-        data_dir=data_dir,
-        image_size=32,
-        minival_fraction=minival_fraction,
-        skip_unreadable=False,
-    )
 
 
 def _mock(make_columns):
@@ -43,17 +32,17 @@ def _cifar_columns(split):
     }
 
 
-def test_coarse_labels_of_cifar100_become_superclasses():
+def test_coarse_labels_of_cifar100_become_superclasses(data_config):
     with _mock(_cifar_columns):
-        dataset = catalog.load(_config("cifar100"))
+        dataset = catalog.load(data_config("cifar100"))
     assert dataset.superclass_map.num_labels == 100
     assert dataset.superclass_map.num_superclasses == 20
     assert dataset.superclass_map.superclass_of_label == tuple(label // 5 for label in range(100))
 
 
-def test_cifar100_is_decoded_and_reported_on_its_test_split():
+def test_cifar100_is_decoded_and_reported_on_its_test_split(data_config):
     with _mock(_cifar_columns):
-        dataset = catalog.load(_config("cifar100"))
+        dataset = catalog.load(data_config("cifar100"))
     assert dataset.train.images.shape == (1000, 32, 32, 3)
     assert dataset.validation.images.dtype == np.uint8
     assert dataset.validation.keys[:2].tolist() == ["test_00000", "test_00001"]
@@ -61,27 +50,27 @@ def test_cifar100_is_decoded_and_reported_on_its_test_split():
     np.testing.assert_array_equal(dataset.train.images[:, 3, 3, 1], dataset.train.labels)
 
 
-def test_minival_is_held_out_of_every_label():
+def test_minival_is_held_out_of_every_label(data_config):
     with _mock(_cifar_columns):
-        dataset = catalog.load(_config("cifar100", minival_fraction=0.2))
+        dataset = catalog.load(data_config("cifar100", minival_fraction=0.2))
     np.testing.assert_array_equal(np.bincount(dataset.train.labels), [8] * 100)
     np.testing.assert_array_equal(np.bincount(dataset.minival.labels), [2] * 100)
     assert not set(dataset.train.keys) & set(dataset.minival.keys)
 
 
-def test_the_order_of_tfds_does_not_matter():
+def test_the_order_of_tfds_does_not_matter(data_config):
     def backwards(split):
         return {name: values[::-1] for name, values in _cifar_columns(split).items()}
 
     with _mock(_cifar_columns):
-        dataset = catalog.load(_config("cifar100", minival_fraction=0.2))
+        dataset = catalog.load(data_config("cifar100", minival_fraction=0.2))
     with _mock(backwards):
-        again = catalog.load(_config("cifar100", minival_fraction=0.2))
+        again = catalog.load(data_config("cifar100", minival_fraction=0.2))
     np.testing.assert_array_equal(again.train.keys, dataset.train.keys)
     np.testing.assert_array_equal(again.train.images, dataset.train.images)
 
 
-def test_typefaces_are_read_by_script():
+def test_typefaces_are_read_by_script(data_config):
     features = tfds.builder_cls("superclass_typefaces")().info.features
     labels = np.arange(features["label"].num_classes)
     names = features["label"].names
@@ -97,7 +86,7 @@ def test_typefaces_are_read_by_script():
         }
 
     with _mock(columns):
-        dataset = catalog.load(_config("superclass_typefaces"))
+        dataset = catalog.load(data_config("superclass_typefaces"))
     assert dataset.superclass_map.label_names == tuple(names)
     assert dataset.superclass_map.superclass_names == tuple(scripts)
     assert dataset.train.images.shape == (len(labels), 32, 32, 1)
@@ -107,8 +96,10 @@ def test_typefaces_are_read_by_script():
 
 
 @pytest.mark.slow
-def test_real_typefaces_are_built_and_read_whole(tmp_path):
-    dataset = catalog.load(_config("superclass_typefaces", data_dir=tmp_path, minival_fraction=0.1))
+def test_real_typefaces_are_built_and_read_whole(data_config, tmp_path):
+    dataset = catalog.load(
+        data_config("superclass_typefaces", data_dir=tmp_path, minival_fraction=0.1)
+    )
     assert dataset.superclass_map.num_superclasses == 10
     assert dataset.superclass_map.num_labels == 253
     per_label = np.bincount(dataset.train.labels) + np.bincount(dataset.minival.labels)

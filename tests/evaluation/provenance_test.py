@@ -36,6 +36,11 @@ def test_other_images_are_refused(empty_run, dataset):
         provenance.data(empty_run, more)
 
 
+def test_a_network_that_does_not_say_what_it_started_from_is_no_error(empty_run):
+    files.write_tensors(empty_run.float_file("flat"), {}, metadata={"network": "flat"})
+    assert provenance.starts(empty_run)["flat"] == NOT_EVALUATED
+
+
 def test_starts_are_those_that_the_networks_keep(empty_run):
     for name, start in (("flat", "weights 12ab"), ("super", "random weights")):
         files.write_tensors(empty_run.float_file(name), {}, metadata={"origin": start})
