@@ -108,7 +108,10 @@ def read_tensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, s
     """
     with _opened(path) as file:
         names = file.keys()
-        tensors = {name: file.get_tensor(name) for name in names}
+        try:
+            tensors = {name: file.get_tensor(name) for name in names}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: numpy has no such tensor ({error}).") from error
         return tensors, _metadata_of(file, path)
 
 
@@ -141,5 +144,5 @@ def _metadata_of(file: safetensors.safe_open, path: pathlib.Path) -> dict[str, s
         )
     try:
         return json.loads(entry[_METADATA_KEY])
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: its metadata is not JSON ({error}).") from error

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ss_tf import files
 from ss_tf.deltas import entry as entries
+from ss_tf.deltas import header
 from ss_tf.models.integer_network import IntegerNetwork
 
 FORMAT_VERSION = "1"
 _SUFFIX = ".safetensors"
-_PAYLOADS = ("residuals", "whole")
-_JSON_FIELDS = ("num_classes", "own_scales", "network_metadata")
+_HEADER = "header"
+# Of the metadata. "format_version" is that of banks from before the format was documented.
+_VERSION_KEY, _DIGEST_KEY, _UNDOCUMENTED_KEY = "bank_format", "digest", "format_version"
 
 
 def names(bank_dir: pathlib.Path) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ def write_entry(
     *,
     base: IntegerNetwork,
     sub: IntegerNetwork,
-    codec: str = "zlib-huffman",
+    codec_names: Sequence[str] = entries.DEFAULT_CODECS,
 ) -> pathlib.Path:
     """Stores a sub network; an older entry of the superclass is replaced whole or not at all.
 
@@ -50,23 +51,22 @@ def write_entry(
       superclass_name: names the file; see `entry_path`.
       base: the network that will be resident when the entry is read.
       sub: the same tensors as `base`, of the same shapes but for the head's width.
-      codec: a name in `codecs.CODECS`.
+      codec_names: as for `entry.pack`.
 
     Returns:
       The file written.
 
     Raises:
-      ValueError: if the name is refused, the codec unknown, or the networks do not match; the
-        message names the tensor.
+      ValueError: if the name is refused, a codec is unknown or not installed, or the networks do
+        not match; the message names the tensor.
     """
     path = entry_path(bank_dir, superclass_name)
-    entry = entries.pack(superclass_name, base=base, sub=sub, codec=codec)
-    header = _header(entry)
-    payloads = {name: getattr(entry, name) for name in _PAYLOADS}
+    entry = entries.pack(superclass_name, base=base, sub=sub, codec_names=codec_names)
+    streams = {_HEADER: header.write(entry), **entry.pools}
     files.write_tensors(
         path,
-        {name: np.frombuffer(payload, np.uint8) for name, payload in payloads.items()},
-        metadata=header | {"entry_digest": _digest(header, payloads)},
+        {name: np.frombuffer(stream, np.uint8) for name, stream in streams.items()},
+        metadata={_VERSION_KEY: FORMAT_VERSION, _DIGEST_KEY: _digest(streams)},
     )
     return path
 
@@ -106,41 +106,42 @@ def load_entry(bank_dir: pathlib.Path, superclass_name: str) -> entries.Entry:
             f"{path} does not exist; the bank has entries for "
             f"{', '.join(names(bank_dir)) or 'no superclass'}."
         )
-    tensors, header = files.read_tensors(path)
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {header.get('format_version')}, expected {FORMAT_VERSION}."
-        )
-    payloads = {name: tensor.tobytes() for name, tensor in tensors.items()}
-    if header.pop("entry_digest", None) != _digest(header, payloads):
-        raise ValueError(f"{path} is damaged: its content does not have the digest it should.")
-    entry = _entry(header, payloads)
-    if entry.superclass_name != superclass_name:
-        raise ValueError(
-            f"{path} is the entry of {entry.superclass_name!r}, expected {superclass_name!r}."
-        )
+    streams = _read_streams(path)
+    try:
+        entry = header.read(streams.pop(_HEADER), pools=streams)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
+    if entry.superclass != superclass_name:
+        raise ValueError(f"{path} is the entry of {entry.superclass!r}, not {superclass_name!r}.")
     return entry
 
 
-def _header(entry: entries.Entry) -> dict[str, str]:
-    """Returns the format version and every field but the payloads, as text."""
-    fields = {name: value for name, value in vars(entry).items() if name not in _PAYLOADS}
-    for name in _JSON_FIELDS:
-        fields[name] = json.dumps(fields[name], sort_keys=True)
-    return fields | {"format_version": FORMAT_VERSION}
+def _read_streams(path: pathlib.Path) -> dict[str, bytes]:
+    """Returns what a file holds, by name; all of it has the digest it should."""
+    tensors, metadata = files.read_tensors(path)
+    if not isinstance(metadata, dict) or metadata.get(_VERSION_KEY) != FORMAT_VERSION:
+        raise ValueError(_other_version(path, metadata))
+    streams = {name: tensor.tobytes() for name, tensor in tensors.items()}
+    is_bytes = all(tensor.dtype == np.uint8 for tensor in tensors.values())
+    if not is_bytes or _HEADER not in streams or metadata.get(_DIGEST_KEY) != _digest(streams):
+        raise ValueError(f"{path} is damaged: its content does not have the digest it should.")
+    return streams
 
 
-def _entry(header: Mapping[str, str], payloads: Mapping[str, bytes]) -> entries.Entry:
-    """Undoes `_header`."""
-    fields = {name: text for name, text in header.items() if name != "format_version"}
-    for name in _JSON_FIELDS:
-        fields[name] = json.loads(fields[name])
-    return entries.Entry(**fields, **payloads)
+def _other_version(path: pathlib.Path, metadata: object) -> str:
+    """Returns what to say about a file of another version, or of something else."""
+    if isinstance(metadata, dict) and _UNDOCUMENTED_KEY in metadata:
+        return (
+            f"{path} is of an early form of the bank, expected version {FORMAT_VERSION}: delete "
+            f"{path.parent}, and run train.py --stage=sub again, which only writes it anew."
+        )
+    version = metadata.get(_VERSION_KEY) if isinstance(metadata, dict) else None
+    return f"{path} has bank format {version!r}, expected {FORMAT_VERSION!r}."
 
 
-def _digest(header: Mapping[str, str], payloads: Mapping[str, bytes]) -> str:
-    """Returns the SHA-256, in hex, of all that a file says: no damage goes unseen."""
-    sha256 = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(payloads):
-        sha256.update(f"\n{name} {len(payloads[name])}\n".encode() + payloads[name])
+def _digest(streams: Mapping[str, bytes]) -> str:
+    """Returns the SHA-256, in hex, of all that a file holds: no damage goes unseen."""
+    sha256 = hashlib.sha256()
+    for name in sorted(streams):
+        sha256.update(f"{name} {len(streams[name])}\n".encode() + streams[name])
     return sha256.hexdigest()

@@ -1,88 +1,107 @@
 """Entry: a sub network as a compressed delta to the base.
 
-It holds what the base does not tell: residuals of all kernels but the head's, and as they are the
-head, all floats (batch norm, biases, activation ranges) and the scales that differ.
+It holds what the base does not tell: residuals of all kernels but the head's, the head, all floats
+(batch norm, biases, activation ranges) and the scales that differ.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ss_tf.deltas import codecs, residual
-from ss_tf.models import heads, integer_network
+from ss_tf.deltas import float_planes, kernel_order, layout, packing, pools, residual, symbols
+from ss_tf.models import integer_network
 from ss_tf.models.integer_network import IntegerNetwork
 
-_DTYPES = {"floats": np.dtype("<f4"), "kernels": np.dtype("i1"), "scales": np.dtype("<f4")}
-_HEAD_KERNEL = f"{integer_network.HEAD}/kernel"
-# Bounds the memory that a forged entry can ask for; no classification task is near it.
-_MOST_CLASSES = 1 << 20
+# The rule, and what takes over where it is smaller. TensorFlow's own operations decode both.
+DEFAULT_CODECS = ("zlib-huffman", "zlib-9")
+# A kernel that has to be transposed takes twice as long to decode, so it has to pay.
+_WORTH_AN_ORDER = 0.95
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A sub network as stored.
+    """A sub network as stored. A tree describes a sequence of bytes; see `ss_tf.deltas.symbols`.
 
     Attributes:
-      superclass_name: whose sub network it is.
-      codec: name of the codec of both payloads.
-      base_digest: digest of the base that the residuals are relative to.
-      network_digest: digest of the sub network.
+      superclass: whose sub network it is.
+      base: digest of the base that the residuals are relative to.
+      network: digest of the sub network.
+      metadata: the sub network's.
       num_classes: width of its head.
       own_scales: kernels whose scale is not the base's, sorted.
-      network_metadata: the sub network's metadata.
-      residuals: payload; int8 values, one kernel after another in order of their names.
-      whole: payload; the other tensors, in order of `group/name`.
+      kernels: for each kernel but the head's, in order of their names: the tree of the levels of
+        its output channels, or None if they are not sorted, and the tree of its residuals.
+      head: tree of the head's kernel.
+      forms: of each kind of floats, see `ss_tf.deltas.float_planes`.
+      planes: tree of each plane of floats.
+      pools: codec -> stream, in order of the numbers in the trees.
     """
 
-    superclass_name: str
-    codec: str
-    base_digest: str
-    network_digest: str
+    superclass: str
+    base: str
+    network: str
+    metadata: dict[str, str]
     num_classes: int
     own_scales: list[str]
-    network_metadata: dict[str, str]
-    residuals: bytes
-    whole: bytes
+    kernels: list[tuple[symbols.Tree | None, symbols.Tree]]
+    head: symbols.Tree
+    forms: list[float_planes.Form]
+    planes: list[symbols.Tree]
+    pools: dict[str, bytes]
 
 
-def pack(superclass_name: str, *, base: IntegerNetwork, sub: IntegerNetwork, codec: str) -> Entry:
+def pack(
+    superclass: str,
+    *,
+    base: IntegerNetwork,
+    sub: IntegerNetwork,
+    codec_names: Sequence[str] = DEFAULT_CODECS,
+) -> Entry:
     """Compresses a sub network.
 
+    Args:
+      superclass: its name.
+      base: the network that will be resident when the entry is unpacked.
+      sub: the same tensors as `base`, of the same shapes but for the head's width.
+      codec_names: keys of `codecs.CODECS`: the rule, and others for what they make smaller.
+
     Raises:
-      ValueError: if the codec is unknown, or the networks differ in more than values and the width
-        of the head; the message names the tensor.
+      ValueError: if a codec is unknown or not installed, or the networks differ in more than values
+        and the width of the head; the message names the tensor.
     """
-    _check_same_names(base, sub)
-    num_classes = sub.kernels[_HEAD_KERNEL].shape[-1]
-    own_scales = [
-        name
-        for name, scale in sorted(sub.scales.items())
-        if scale.tobytes() != base.scales[name].tobytes()
-    ]
-    deltas = residual.compute_delta(body_kernels(base), body_kernels(sub))
-    shapes = _shapes_of_whole(base, num_classes=num_classes, own_scales=own_scales)
-    whole = {key: tensor for key, tensor in _tensors(sub).items() if key in shapes}
-    for key, shape in shapes.items():
-        if whole[key].shape != shape:
-            raise ValueError(f"{key!r} has shape {whole[key].shape}, expected {shape}.")
-    # One stream for all kernels: a Huffman-only stream changes its table every 32 Ki symbols by
-    # itself. On 11.17 M residuals of ResNet-18's shapes, drawn with a spread that varies between
-    # layers, a stream per kernel saved at most 0.25 %; names and offsets would take 1.8 kB, which
-    # is 1 % of a delta with 16 base filters.
+    layout.check_match(base, sub)
+    own_scales = layout.own_scales(base, sub)
+    encode = functools.partial(packing.encode, is_packed=codec_names[0] != "range")
+    deltas = residual.compute_delta(layout.body_kernels(base), layout.body_kernels(sub))
+    kernels = [_encode_kernel(kernel, encode) for _, kernel in sorted(deltas.items())]
+    tensors = layout.tensors_of(sub)
+    floats = {key: tensors[key] for key in tensors if key.startswith("floats/")}
+    floats |= {f"scales/{name}": sub.scales[name] for name in own_scales}
+    forms, planes = float_planes.split(floats, layout.tensors_of(base))
+    others = [sub.kernels[layout.HEAD_KERNEL].ravel(), *planes]
+    sequences = [*itertools.chain(*kernels), *map(encode, others)]
+    trees, streams = pools.fill(sequences, codec_names)
+    numbered = iter(trees)
     return Entry(
-        superclass_name=superclass_name,
-        codec=codec,
-        base_digest=integer_network.digest(base),
-        network_digest=integer_network.digest(sub),
-        num_classes=num_classes,
+        superclass=superclass,
+        base=integer_network.digest(base),
+        network=integer_network.digest(sub),
+        metadata=dict(sub.metadata),
+        num_classes=sub.kernels[layout.HEAD_KERNEL].shape[-1],
         own_scales=own_scales,
-        network_metadata=dict(sub.metadata),
-        residuals=_encode(codec, _prefixed("kernels", deltas)),
-        whole=_encode(codec, whole),
+        kernels=[
+            (next(numbered) if len(parts) == 2 else None, next(numbered)) for parts in kernels
+        ],
+        head=next(numbered),
+        forms=forms,
+        planes=list(numbered),
+        pools=streams,
     )
 
 
@@ -98,102 +117,90 @@ def unpack(entry: Entry, *, base: IntegerNetwork) -> IntegerNetwork:
         from.
     """
     base_digest = integer_network.digest(base)
-    if entry.base_digest != base_digest:
+    if entry.base != base_digest:
         raise ValueError(
-            f"it belongs to the base {entry.base_digest[:16]}, but the base is {base_digest[:16]}."
+            f"it belongs to the base {entry.base[:16]}, but the base is {base_digest[:16]}."
         )
-    body = _prefixed("kernels", body_kernels(base))
-    residual_shapes = {key: kernel.shape for key, kernel in body.items()}
-    whole_shapes = _shapes_of_whole(
-        base, num_classes=entry.num_classes, own_scales=entry.own_scales
-    )
-    deltas = _decode(entry.codec, entry.residuals, shapes=residual_shapes)
-    whole = _decode(entry.codec, entry.whole, shapes=whole_shapes)
-    network = _network(
-        _tensors(base) | residual.apply_delta(body, deltas) | whole,
-        metadata=entry.network_metadata,
-    )
+    network = restore(entry, base=base)
     digest = integer_network.digest(network)
-    if digest != entry.network_digest:
-        raise ValueError(f"it gives network {digest[:16]}, expected {entry.network_digest[:16]}.")
+    if digest != entry.network:
+        raise ValueError(f"it gives network {digest[:16]}, expected {entry.network[:16]}.")
     return network
 
 
-def body_kernels(network: IntegerNetwork) -> dict[str, np.ndarray]:
-    """Returns the kernels that are stored as residuals: all but the head's, whose shape varies."""
-    return {
-        name: kernel
-        for name, kernel in network.kernels.items()
-        if not integer_network.is_head(name)
-    }
+def restore(entry: Entry, *, base: IntegerNetwork) -> IntegerNetwork:
+    """Does the work of `unpack`, without its checks of both digests.
+
+    Raises:
+      ValueError: if the entry does not fit the base's shapes, or is damaged; some damage goes
+        unseen.
+    """
+    described = list(sequences(entry, base=base))
+    trees, lengths = [tree for _, tree, _ in described], [length for _, _, length in described]
+    values = iter(pools.empty(entry.pools, trees, lengths=lengths))
+    body = layout.body_kernels(base)
+    deltas = {}
+    for (name, kernel), (levels, _) in zip(body.items(), entry.kernels, strict=True):
+        levels = None if levels is None else next(values)
+        deltas[name] = _kernel_of(next(values).view(np.int8), levels, kernel.shape)
+    kernels = residual.apply_delta(body, deltas)
+    head_shape = layout.head_shape(base, num_classes=entry.num_classes)
+    kernels[layout.HEAD_KERNEL] = next(values).view(np.int8).reshape(head_shape).copy()
+    shapes = _float_shapes(entry, base)
+    base_tensors = layout.tensors_of(base)
+    floats = float_planes.join(list(values), entry.forms, shapes=shapes, base=base_tensors)
+    restored = {f"kernels/{name}": kernel for name, kernel in kernels.items()} | floats
+    return layout.network_of(base_tensors | restored, entry.metadata)
 
 
-def _check_same_names(base: IntegerNetwork, sub: IntegerNetwork) -> None:
-    """Raises ValueError unless the networks have the same tensors, a head among them."""
-    base_keys, sub_keys = _tensors(base).keys(), _tensors(sub).keys()
-    for key in sorted(base_keys ^ sub_keys):
-        where = "base" if key in sub_keys else "sub network"
-        raise ValueError(f"{key!r} is missing from the {where}.")
-    if _HEAD_KERNEL not in base.kernels:
-        raise ValueError(f"{_HEAD_KERNEL!r} is missing, expected networks with a head.")
+def sequences(entry: Entry, *, base: IntegerNetwork) -> Iterator[tuple[str, symbols.Tree, int]]:
+    """Yields what an entry holds, in order: a name, the tree and the bytes of each sequence.
+
+    Names are those of kernels; the levels of a kernel's channels have the suffix ":levels", and
+    planes of floats are "floats:0" to "floats:3".
+
+    Raises:
+      ValueError: if the entry does not fit the base.
+    """
+    body = layout.body_kernels(base)
+    if len(entry.kernels) != len(body):
+        raise ValueError(f"it holds {len(entry.kernels)} kernels, expected {len(body)}.")
+    for (name, kernel), (levels, tree) in zip(body.items(), entry.kernels, strict=True):
+        if levels is not None:
+            yield f"{name}:levels", levels, kernel.shape[-1]
+        yield name, tree, kernel.size
+    head_shape = layout.head_shape(base, num_classes=entry.num_classes)
+    yield layout.HEAD_KERNEL, entry.head, math.prod(head_shape)
+    shapes = _float_shapes(entry, base)
+    if len(entry.forms) != len(float_planes.by_kind(shapes)):
+        raise ValueError(f"it holds floats of {len(entry.forms)} kinds, expected the base's.")
+    sizes = float_planes.plane_sizes(shapes, entry.forms)
+    for number, (tree, size) in enumerate(zip(entry.planes, sizes, strict=True)):
+        yield f"floats:{number}", tree, size
 
 
-def _shapes_of_whole(
-    base: IntegerNetwork, *, num_classes: int, own_scales: Collection[str]
-) -> dict[str, tuple[int, ...]]:
-    """Returns `group/name` -> shape of the tensors that are stored as they are."""
-    if not 0 < num_classes <= _MOST_CLASSES:
-        raise ValueError(f"The head has {num_classes} classes, expected 1..{_MOST_CLASSES}.")
-    shapes = {}
-    for group, tensors in (("floats", base.floats), ("kernels", base.kernels)):
-        for name, tensor in tensors.items():
-            if name in heads.HEAD_TENSORS:
-                shapes[f"{group}/{name}"] = (*tensor.shape[:-1], num_classes)
-            elif group == "floats" or integer_network.is_head(name):
-                shapes[f"{group}/{name}"] = tensor.shape
-    return shapes | {f"scales/{name}": base.scales[name].shape for name in own_scales}
+def _encode_kernel(
+    residuals: np.ndarray, encode: Callable[[np.ndarray], packing.Encoded]
+) -> list[packing.Encoded]:
+    """Returns the residuals as they are or, if it is smaller, levels and residuals by channel."""
+    plain = encode(residuals.ravel())
+    if residuals.ndim != 4 or not residuals.size or not plain.leaves:
+        return [plain]
+    levels = kernel_order.channel_levels(residuals)
+    by_channel = [
+        encode(levels),
+        encode(kernel_order.by_channel(residuals, levels)),
+    ]
+    is_worth_it = sum(part.cost for part in by_channel) < _WORTH_AN_ORDER * plain.cost
+    return by_channel if is_worth_it else [plain]
 
 
-def _tensors(network: IntegerNetwork) -> dict[str, np.ndarray]:
-    """Returns `group/name` -> tensor."""
-    tensors = {}
-    for group in _DTYPES:
-        tensors |= _prefixed(group, getattr(network, group))
-    return tensors
+def _kernel_of(values: np.ndarray, levels: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Undoes the order of `_encode_kernel`."""
+    if levels is None:
+        return values.reshape(shape)
+    return kernel_order.undo_by_channel(values, levels, shape=shape)
 
 
-def _prefixed(group: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {f"{group}/{name}": tensor for name, tensor in tensors.items()}
-
-
-def _network(tensors: Mapping[str, np.ndarray], *, metadata: Mapping[str, str]) -> IntegerNetwork:
-    """Undoes `_tensors`."""
-    groups = {group: {} for group in _DTYPES}
-    for key, tensor in tensors.items():
-        group, _, name = key.partition("/")
-        groups[group][name] = tensor
-    return IntegerNetwork(**groups, metadata=dict(metadata))
-
-
-def _encode(codec: str, tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Compresses the values of all tensors, in order of their keys."""
-    values = [tensors[key].astype(_dtype(key), copy=False).tobytes() for key in sorted(tensors)]
-    return codecs.encode(codec, b"".join(values))
-
-
-def _decode(
-    codec: str, payload: bytes, *, shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, np.ndarray]:
-    """Undoes `_encode`."""
-    sizes = {key: math.prod(shape) * _dtype(key).itemsize for key, shape in shapes.items()}
-    data = codecs.decode(codec, payload, size=sum(sizes.values()))
-    tensors, start = {}, 0
-    for key in sorted(shapes):
-        values = np.frombuffer(data[start : start + sizes[key]], _dtype(key))
-        tensors[key] = values.reshape(shapes[key]).copy()
-        start += sizes[key]
-    return tensors
-
-
-def _dtype(key: str) -> np.dtype:
-    return _DTYPES[key.partition("/")[0]]
+def _float_shapes(entry: Entry, base: IntegerNetwork) -> dict[str, tuple[int, ...]]:
+    return layout.float_shapes(base, num_classes=entry.num_classes, own_scales=entry.own_scales)

@@ -1,4 +1,7 @@
-"""Sizes that stored sub networks are compared with: entropy, and the paper's float delta."""
+"""Sizes of stored sub networks, and what they compare with: entropy, the paper's float delta.
+
+`python -m ss_tf.deltas.sizes BANK` prints those of a bank (`sizes_command.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ss_tf.deltas import codecs, residual
-from ss_tf.deltas import entry as entries
+from ss_tf.deltas import codecs, layout, residual
 from ss_tf.models import integer_network
 from ss_tf.models.integer_network import IntegerNetwork
 
@@ -51,7 +53,7 @@ def residual_entropy_bytes(base: IntegerNetwork, sub: IntegerNetwork) -> float:
     Raises:
       ValueError: if the networks do not match; the message names the tensor.
     """
-    deltas = residual.compute_delta(entries.body_kernels(base), entries.body_kernels(sub))
+    deltas = residual.compute_delta(layout.body_kernels(base), layout.body_kernels(sub))
     values = [np.zeros(0, np.int8), *(delta.ravel() for delta in deltas.values())]
     return entropy_bytes(np.concatenate(values))
 
@@ -88,3 +90,9 @@ def fp16_7z_bytes(base: Mapping[str, np.ndarray], sub: Mapping[str, np.ndarray])
             )
         halves.append(difference.astype("<f2").tobytes())
     return len(codecs.encode("7z", b"".join(halves)))
+
+
+if __name__ == "__main__":
+    from ss_tf.deltas import sizes_command  # Here, because it needs this module.
+
+    sizes_command.main()

@@ -1,9 +1,23 @@
 """Small integer networks for the tests of deltas."""
 
+import dataclasses
+import hashlib
+import json
+
 import numpy as np
 import pytest
+import safetensors.numpy
 
-from ss_tf.models import integer_network
+from ss_tf.deltas import codecs
+from ss_tf.models import heads, integer_network
+
+
+@pytest.fixture(scope="session", params=sorted(set(codecs.CODECS) - {"7z"}))
+def codec(request):
+    """Returns the name of each codec that a bank may have, if it is installed."""
+    if request.param == "range":
+        pytest.importorskip("constriction")
+    return request.param
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +70,37 @@ def assert_same_network():
         assert one.metadata == other.metadata
 
     return check
+
+
+@pytest.fixture(scope="session")
+def make_near():
+    """Returns a function that draws a sub network whose weights are a few even steps off a base."""
+
+    def make(base, seed, *, num_classes):
+        rng = np.random.default_rng(seed)
+        kernels = {}
+        for name, kernel in base.kernels.items():
+            steps = 4 * np.rint(rng.laplace(scale=0.4, size=kernel.shape))
+            kernels[name] = np.clip(kernel + steps, -127, 127).astype(np.int8)
+        network = dataclasses.replace(base, kernels=kernels, metadata={"subclasses": "[1, 2]"})
+        return heads.resize_network(network, num_classes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def forge():
+    """Returns a function that writes a bank file of any streams, with the digest they should have.
+
+    Written from the description of the format, without the code that is tested.
+    """
+
+    def write(path, streams, **metadata):
+        sha256 = hashlib.sha256()
+        for name, stream in sorted(streams.items()):
+            sha256.update(b"%s %d\n%s" % (name.encode(), len(stream), stream))
+        fields = {"bank_format": "1", "digest": sha256.hexdigest()} | metadata
+        tensors = {name: np.frombuffer(stream, np.uint8) for name, stream in streams.items()}
+        path.write_bytes(safetensors.numpy.save(tensors, {"ss_tf": json.dumps(fields)}))
+
+    return write
