@@ -17,6 +17,8 @@ DATASETS = ("superclass_typefaces", "superclass_imagenet", "cifar100", "folder")
 STEMS = ("imagenet", "small")
 SUB_INITS = ("super", "flat", "scratch")
 AUGMENTATIONS = ("translate", "rotate", "zoom", "flip", "color", "randaugment")
+# Parts of a ResNet in their order, as --freeze_through names them.
+STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 STRATEGIES = ("default", "mirrored", "multi_worker")
 
 
@@ -145,6 +147,28 @@ class DeviceConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DeltaConfig:
+    """What keeps the deltas of sub networks small.
+
+    Attributes:
+      step: sub networks' int8 kernels differ from the base's by multiples of it; 1 lets them be.
+      penalty: int8 steps that each weight is pulled towards the base's, per step of the optimizer
+        and unit of learning rate, in quantization-aware training (L1, as a proximal step).
+      freeze_through: the last of STAGES that sub networks share with the base, or None.
+    """
+
+    step: int
+    penalty: float
+    freeze_through: str | None
+
+    def __post_init__(self):
+        _check(1 <= self.step <= 127, "delta_step", self.step, "1 to 127 int8 steps")
+        _check(self.penalty >= 0, "delta_penalty", self.penalty, "at least 0")
+        good = self.freeze_through in (None, *STAGES)
+        _check(good, "freeze_through", self.freeze_through, " or ".join(STAGES))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that decides what a run trains.
 
@@ -157,6 +181,7 @@ class RunConfig:
         the deltas), or "scratch" (no base, hence no deltas).
       flat_fit, super_fit, sub_fit: the float phase of each kind of network.
       base_qat_fit, sub_qat_fit: the quantization-aware phase that follows it.
+      delta: what keeps deltas small.
       init: file of pretrained weights that the flat and the super network start from, or None;
         without a base, sub networks too.
       equal_compute_init: the same for the second flat network, whose depth is another.
@@ -175,6 +200,7 @@ class RunConfig:
     sub_fit: FitConfig
     base_qat_fit: FitConfig
     sub_qat_fit: FitConfig
+    delta: DeltaConfig
     init: pathlib.Path | None
     equal_compute_init: pathlib.Path | None
     devices: DeviceConfig
@@ -184,6 +210,13 @@ class RunConfig:
 
     def __post_init__(self):
         _check(self.sub_init in SUB_INITS, "sub_init", self.sub_init, " or ".join(SUB_INITS))
+        frozen = self.delta.freeze_through
+        _check(
+            frozen is None or self.base is not None,
+            "freeze_through",
+            frozen,
+            "none, as --sub_init=scratch has no base to share it with",
+        )
 
     @property
     def base(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Command-line flags: their names, defaults and help. `run_flags` reads them."""
+"""Command-line flags: names, defaults, help. `run_flags` reads and `flag_checks` checks them."""
 
 from __future__ import annotations
 
@@ -114,6 +114,29 @@ EQUAL_COMPUTE_INIT = flags.DEFINE_string(
     "The same for the second flat network, whose depth is another.",
 )
 
+# Deltas.
+DELTA_STEP = flags.DEFINE_integer(
+    "delta_step",
+    8,
+    "Sub networks' int8 kernels differ from the base's by multiples of it: a wide step makes small "
+    "deltas. 1 leaves them free.",
+    lower_bound=1,
+    upper_bound=127,
+)
+DELTA_PENALTY = flags.DEFINE_float(
+    "delta_penalty",
+    0.0,
+    "int8 steps that quantization-aware training pulls each weight of a sub network towards the "
+    "base, per optimizer step and unit of learning rate. 1e9: only batch norm and head learn.",
+    lower_bound=0.0,
+)
+FREEZE_THROUGH = flags.DEFINE_enum(
+    "freeze_through",
+    "none",
+    ["none", *config.STAGES],
+    "Last part of the base that sub networks share as it is: their delta is zero there.",
+)
+
 # Optimization.
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images per step.", lower_bound=1)
 FLAT_EPOCHS = flags.DEFINE_integer("flat_epochs", 16, "Epochs of each flat network.", lower_bound=1)
@@ -148,8 +171,13 @@ SUB_LEARNING_RATE = flags.DEFINE_float(
 QAT_LEARNING_RATE = flags.DEFINE_float(
     "qat_learning_rate",
     0.005,
-    "Learning rate that quantization-aware epochs start at; small, because the kernels of sub "
-    "networks must stay in the base's ranges.",
+    "Learning rate that the base's quantization-aware epochs start at.",
+    lower_bound=0.0,
+)
+SUB_QAT_LEARNING_RATE = flags.DEFINE_float(
+    "sub_qat_learning_rate",
+    0.01,
+    "The same for sub networks; small, because their kernels must stay in the base's ranges.",
     lower_bound=0.0,
 )
 WARMUP_EPOCHS = flags.DEFINE_float(
@@ -225,36 +253,3 @@ NETWORKS_FROM = flags.DEFINE_string(
     "Folder of another run whose flat and super networks are copied, not trained again, to "
     "compare one --sub_init with another. All but the sub networks' flags must agree.",
 )
-
-
-@flags.multi_flags_validator(
-    [STAGE, SUPERCLASS], message="--superclass goes with --stage=sub; name at least one, or all"
-)
-def _superclasses_go_with_sub(values: dict[str, object]) -> bool:
-    names = values["superclass"]
-    if values["stage"] != "sub":
-        return names == ["all"]
-    return bool(names) and all(names) and ("all" not in names or names == ["all"])
-
-
-@flags.multi_flags_validator(
-    [FLAT_BACKBONE, EQUAL_COMPUTE_INIT],
-    message="--equal_compute_init is for the network that --flat_backbone=none omits",
-)
-def _second_flat_network_is_there(values: dict[str, object]) -> bool:
-    return values["equal_compute_init"] is None or values["flat_backbone"] != "none"
-
-
-@flags.validator(DATASET, message=f"expected {', '.join(config.DATASETS)}")
-def _is_data_set(value: str) -> bool:
-    return value.partition("/")[0] in config.DATASETS
-
-
-@flags.validator(RESNET_BLOCKS, message="expected four whole numbers, e.g. 3,4,6,3")
-def _are_four_numbers(values: list[str]) -> bool:
-    return not values or (len(values) == 4 and all(value.isdigit() for value in values))
-
-
-@flags.validator(AUGMENT, message=f"expected any of {', '.join(config.AUGMENTATIONS)}")
-def _are_augmentations(values: list[str]) -> bool:
-    return all(value in config.AUGMENTATIONS for value in values if value)

@@ -7,7 +7,7 @@ import pathlib
 
 from absl import flags
 
-from ss_tf import config, flagfiles
+from ss_tf import config, flag_checks, flagfiles  # noqa: F401  (registers the checks)
 from ss_tf import flag_defs as defs
 from ss_tf.training.run_dir import RunDir
 
@@ -24,7 +24,16 @@ _OF_ONE_CALL = (
 # Kept with the run, but free to change: they do not decide what its weights become.
 _FREE_TO_CHANGE = ("data_dir", "checkpoint_minutes")
 # Flags that the flat and super networks of a run do not depend on.
-_OF_SUB_NETWORKS = ("sub_init", "sub_epochs", "sub_qat_epochs", "sub_learning_rate")
+_OF_SUB_NETWORKS = (
+    "sub_init",
+    "sub_epochs",
+    "sub_qat_epochs",
+    "sub_learning_rate",
+    "sub_qat_learning_rate",
+    "delta_step",
+    "delta_penalty",
+    "freeze_through",
+)
 
 
 def stage() -> str:
@@ -59,8 +68,9 @@ def run_config() -> config.RunConfig:
         flat_fit=_fit_config(defs.FLAT_EPOCHS.value, defs.LEARNING_RATE.value),
         super_fit=_fit_config(defs.SUPER_EPOCHS.value, defs.LEARNING_RATE.value),
         sub_fit=_fit_config(defs.SUB_EPOCHS.value, sub_rate),
-        base_qat_fit=_qat_fit_config(defs.BASE_QAT_EPOCHS.value),
-        sub_qat_fit=_qat_fit_config(defs.SUB_QAT_EPOCHS.value),
+        base_qat_fit=_qat_fit_config(defs.BASE_QAT_EPOCHS.value, defs.QAT_LEARNING_RATE.value),
+        sub_qat_fit=_qat_fit_config(defs.SUB_QAT_EPOCHS.value, defs.SUB_QAT_LEARNING_RATE.value),
+        delta=_delta_config(),
         init=_path(defs.INIT.value),
         equal_compute_init=_path(defs.EQUAL_COMPUTE_INIT.value),
         devices=config.DeviceConfig(
@@ -108,13 +118,22 @@ def _equal_compute_model(model: config.ModelConfig) -> config.ModelConfig | None
     return dataclasses.replace(model, backbone=defs.FLAT_BACKBONE.value, resnet_blocks=None)
 
 
-def _qat_fit_config(epochs: int) -> config.FitConfig:
+def _delta_config() -> config.DeltaConfig:
+    frozen = defs.FREEZE_THROUGH.value
+    return config.DeltaConfig(
+        step=defs.DELTA_STEP.value,
+        penalty=defs.DELTA_PENALTY.value,
+        freeze_through=None if frozen == "none" else frozen,
+    )
+
+
+def _qat_fit_config(epochs: int, learning_rate: float) -> config.FitConfig:
     """Returns the settings of a quantization-aware phase.
 
     Trained weights need no warm-up. The phase is short: an average over many steps would hold it
     back, and mixed images would move the activation ranges to values that no real image has.
     """
-    fit = _fit_config(epochs, defs.QAT_LEARNING_RATE.value)
+    fit = _fit_config(epochs, learning_rate)
     return dataclasses.replace(fit, warmup_epochs=0.0, mixup=0.0, cutmix=0.0, ema_decay=0.0)
 
 
@@ -153,7 +172,7 @@ def adopt_run_flags(flagfile: pathlib.Path) -> None:
       ValueError: if the command line gives a flag another value than the run has.
     """
     if flagfile.is_file():
-        stored = flagfiles.read(flagfile, like=flags.FLAGS)
+        stored = _stored(flagfile)
         flagfiles.adopt(
             flags.FLAGS, stored, _run_flag_names(), free=_FREE_TO_CHANGE, run=flagfile.parent
         )
@@ -170,7 +189,7 @@ def check_networks_from() -> None:
     other = RunDir(pathlib.Path(defs.NETWORKS_FROM.value))
     if not other.flags_file.is_file():
         raise ValueError(f"--networks_from={other.path} is no run: {other.flags_file} is missing.")
-    stored = flagfiles.read(other.flags_file, like=flags.FLAGS)
+    stored = _stored(other.flags_file)
     free = (*_FREE_TO_CHANGE, *_OF_SUB_NETWORKS)
     for name in flagfiles.differences(flags.FLAGS, stored, _run_flag_names()):
         if name not in free:
@@ -178,6 +197,15 @@ def check_networks_from() -> None:
                 f"--networks_from={other.path} was trained with {flagfiles.shown(stored[name])}, "
                 f"this run has {flagfiles.shown(flags.FLAGS[name])}. They must agree."
             )
+
+
+def _stored(flagfile: pathlib.Path) -> flags.FlagValues:
+    """Reads the flags of a run; what did not exist yet has the value that it was trained with."""
+    stored = flagfiles.read(flagfile, like=flags.FLAGS)
+    if not stored["delta_step"].present:
+        stored["delta_step"].value = 1
+        stored["sub_qat_learning_rate"].value = stored["qat_learning_rate"].value
+    return stored
 
 
 def _run_flag_names() -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from ss_tf import config, flag_defs  # noqa: F401  (defines the flags)
+from ss_tf import config, flag_checks  # noqa: F401  (defines the flags)
 from ss_tf.data import examples
 from ss_tf.hierarchy import superclass_map
 
@@ -82,6 +82,7 @@ def run_config(fit_config):
             sub_fit=fit_config(),
             base_qat_fit=fit_config(learning_rate=0.01),
             sub_qat_fit=fit_config(learning_rate=0.01),
+            delta=config.DeltaConfig(step=1, penalty=0.0, freeze_through=None),
             init=None,
             equal_compute_init=None,
             devices=config.DeviceConfig(

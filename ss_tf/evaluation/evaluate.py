@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 
-import tensorflow as tf
-import tf_keras as keras
-
 from ss_tf.config import RunConfig
 from ss_tf.data import catalog
 from ss_tf.data.examples import Dataset
@@ -23,6 +20,7 @@ from ss_tf.evaluation import (
     verdict,
 )
 from ss_tf.evaluation.networks import Networks
+from ss_tf.training import randomness
 from ss_tf.training.run_dir import RunDir
 
 RESULTS_FILE = "results.json"
@@ -45,9 +43,7 @@ def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> str:
         of its files is damaged; an older report then stays.
     """
     run.superclass_map()  # Refuses a folder that is no run, before a data set is loaded for it.
-    if config.deterministic:
-        keras.utils.set_random_seed(config.seed)
-        tf.config.experimental.enable_op_determinism()
+    randomness.set_up(seed=config.seed, deterministic=config.deterministic)
     measured = evaluate(config, run, dataset=catalog.load(config.data), command=command)
     results.write(measured, run.report_dir / RESULTS_FILE)
     report.write(measured, run.report_dir / REPORT_FILE)

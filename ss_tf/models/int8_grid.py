@@ -91,12 +91,12 @@ def assign_integer(network: IntegerNetwork, qat_model: keras.Model) -> None:
       ValueError: naming the first tensor that is missing, left over or of another shape; the
         model is then unchanged.
     """
-    variables.assign(qat_model, _values(network))
+    variables.assign(qat_model, all_values(network))
 
 
 def float_weights(network: IntegerNetwork) -> dict[str, np.ndarray]:
     """Returns the value of every variable of the float model: all but the quantizers' ranges."""
-    return {name: value for name, value in _values(network).items() if not _is_range(name)}
+    return {name: value for name, value in all_values(network).items() if not _is_range(name)}
 
 
 def start_from(
@@ -116,7 +116,7 @@ def start_from(
       ValueError: naming the first tensor that is missing, left over or of another shape; the
         model is then unchanged.
     """
-    ranges = {name: value for name, value in _values(base).items() if _is_range(name)}
+    ranges = {name: value for name, value in all_values(base).items() if _is_range(name)}
     variables.assign(qat_model, {**ranges, **weights})
     for kernel in _kernels(qat_model):
         if integer_network.is_head(kernel.name):
@@ -149,7 +149,7 @@ def _kernels(qat_model: keras.Model) -> Iterator[_Kernel]:
             yield _Kernel(name, variable, by_name[f"{name}_min"], by_name[f"{name}_max"])
 
 
-def _values(network: IntegerNetwork) -> dict[str, np.ndarray]:
+def all_values(network: IntegerNetwork) -> dict[str, np.ndarray]:
     """Returns the value of every variable of the quantized model, by name."""
     values = {**network.floats, **integer_network.dequantized(network)}
     for name, scale in network.scales.items():

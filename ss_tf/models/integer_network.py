@@ -26,7 +26,8 @@ class IntegerNetwork:
         convolution, `[]` for a dense layer. At most 16 significant bits, so kernel times scale is
         exact in float32 (see `ss_tf.models.int8_grid`).
       floats: every other variable: batch norm, biases, activation ranges; float32.
-      metadata: text about the network, no part of its digest.
+      metadata: text about the network, no part of its digest; `network_facts.NetworkFacts` reads
+        what training wrote.
 
     Raises:
       ValueError: naming the tensor, if a dtype, a shape or a kernel's value is not as said.

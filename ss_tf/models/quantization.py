@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -10,12 +11,19 @@ import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from ss_tf.models import int8_grid, variables
+from ss_tf.models.delta_grid import DeltaGrid
 
 _tfmot = tfmot.quantization.keras
 _INPUT = "image/output"
 
 
-def quantize(model: keras.Model, *, freeze_kernel_ranges: bool) -> keras.Model:
+def quantize(
+    model: keras.Model,
+    *,
+    freeze_kernel_ranges: bool,
+    delta_grid: DeltaGrid | None = None,
+    frozen_layers: frozenset[str] = frozenset(),
+) -> keras.Model:
     """Builds the quantization-aware form of a float model, by tfmot's default 8-bit scheme.
 
     Kernel ranges fit the kernels, so inference is right from the first step on once activation
@@ -26,10 +34,17 @@ def quantize(model: keras.Model, *, freeze_kernel_ranges: bool) -> keras.Model:
       freeze_kernel_ranges: whether training leaves the ranges of convolution kernels as they
         are, so that every kernel stays on the int8 grid it started on. The head's range always
         follows its kernel: heads of different networks have no common grid.
+      delta_grid: with frozen ranges, the coarser grid of convolution kernels, if there is one.
+      frozen_layers: with frozen ranges, layers that training leaves as they are: it sees them as
+        inference does.
     """
-    scheme = _FrozenKernelScheme() if freeze_kernel_ranges else _default_scheme()
+    scheme = _default_scheme()
+    if freeze_kernel_ranges:
+        scheme = _FrozenKernelScheme(delta_grid, frozen_layers)
     qat_model = _tfmot.quantize_apply(_tfmot.quantize_annotate_model(model), scheme)
     int8_grid.fit_kernel_ranges(qat_model)
+    for layer in qat_model.layers:
+        layer.trainable = layer.name.removeprefix("quant_") not in frozen_layers
     return qat_model
 
 
@@ -82,7 +97,7 @@ def replicate(model: keras.Model) -> keras.Model:
             return type(layer)(inner, layer.quantize_config, name=layer.name)
         twin = type(layer).from_config(layer.get_config())
         if hasattr(layer, "quantizer"):
-            twin.quantizer = _FixedRangeQuantizer()
+            twin.quantizer = _Still(_input_quantizer())
         return twin
 
     with _tfmot.quantize_scope():
@@ -104,41 +119,114 @@ def _default_scheme():
 class _FrozenKernelScheme(_tfmot.default_8bit.Default8BitQuantizeScheme):
     """The default scheme with convolution kernels on fixed ranges."""
 
+    def __init__(self, delta_grid, frozen_layers):
+        self._delta_grid, self._frozen_layers = delta_grid, frozen_layers
+
+    def get_layout_transformer(self):
+        return _FreezingTransform(super().get_layout_transformer(), self._frozen_layers)
+
     def get_quantize_registry(self):
-        return _FrozenKernelRegistry()
+        return _FrozenKernelRegistry(self._delta_grid, self._frozen_layers)
+
+
+class _FreezingTransform(_tfmot.QuantizeLayoutTransform):
+    """Gives frozen layers a `_FrozenOutputConfig` where another transform chose their own."""
+
+    def __init__(self, transform, frozen_layers):
+        self._transform, self._frozen_layers = transform, frozen_layers
+
+    def apply(self, model, layer_quantize_map):
+        model, chosen = self._transform.apply(model, layer_quantize_map)
+        for name in self._frozen_layers & chosen.keys():
+            if config := chosen[name].get("quantize_config"):
+                chosen[name]["quantize_config"] = _FrozenOutputConfig(config)
+        return model, chosen
 
 
 class _FrozenKernelRegistry(_tfmot.default_8bit.Default8BitQuantizeRegistry):
-    """Gives convolutions their default configuration with a `_FrozenRangeQuantizer`."""
+    """Gives convolutions their default configuration with a range that stays."""
+
+    def __init__(self, delta_grid, frozen_layers):
+        super().__init__()
+        self._delta_grid, self._frozen_layers = delta_grid, frozen_layers
 
     def get_quantize_config(self, layer):
-        config = super().get_quantize_config(layer)
+        # tfmot has one configuration for all layers of a kind.
+        config = copy.copy(super().get_quantize_config(layer))
         if isinstance(layer, keras.layers.Conv2D):
-            config.weight_quantizer = _FrozenRangeQuantizer()
-        return config
+            config.weight_quantizer = _Still(_kernel_quantizer())
+            if self._delta_grid and self._delta_grid.step > 1:
+                config.weight_quantizer = _DeltaQuantizer(self._delta_grid, f"{layer.name}/kernel")
+        return _FrozenOutputConfig(config) if layer.name in self._frozen_layers else config
 
 
-class _FrozenRangeQuantizer(_tfmot.quantizers.LastValueQuantizer):
-    """Quantizes as tfmot's convolution kernel quantizer does in inference mode, always."""
+class _FrozenOutputConfig(_tfmot.QuantizeConfig):
+    """A configuration whose output quantizer runs as in inference mode, always."""
 
-    def __init__(self):
-        super().__init__(num_bits=8, per_axis=True, symmetric=True, narrow_range=True)
+    def __init__(self, config):
+        self._config = config
 
-    def __call__(self, inputs, training, weights, **kwargs):
-        return super().__call__(inputs, False, weights, **kwargs)
+    def get_weights_and_quantizers(self, layer):
+        return self._config.get_weights_and_quantizers(layer)
+
+    def get_activations_and_quantizers(self, layer):
+        return [
+            (activation, _Still(quantizer))
+            for activation, quantizer in self._config.get_activations_and_quantizers(layer)
+        ]
+
+    def set_quantize_weights(self, layer, quantize_weights):
+        self._config.set_quantize_weights(layer, quantize_weights)
+
+    def set_quantize_activations(self, layer, quantize_activations):
+        self._config.set_quantize_activations(layer, quantize_activations)
+
+    def get_output_quantizers(self, layer):
+        return [_Still(quantizer) for quantizer in self._config.get_output_quantizers(layer)]
 
     def get_config(self):
         return {}
 
 
-class _FixedRangeQuantizer(_tfmot.quantizers.AllValuesQuantizer):
-    """Quantizes as tfmot's quantizer of inputs does in inference mode, always."""
+class _Still(_tfmot.quantizers.Quantizer):
+    """A quantizer in inference mode, always: its range stays."""
 
-    def __init__(self):
-        super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
+    def __init__(self, quantizer):
+        self._quantizer = quantizer
+
+    def build(self, tensor_shape, name, layer):
+        return self._quantizer.build(tensor_shape, name, layer)
 
     def __call__(self, inputs, training, weights, **kwargs):
-        return super().__call__(inputs, False, weights, **kwargs)
+        return self._quantizer(inputs, False, weights, **kwargs)
+
+    def get_config(self):
+        return {}
+
+
+class _DeltaQuantizer(_Still):
+    """Quantizes a convolution kernel to the grid of small deltas."""
+
+    def __init__(self, delta_grid, name):
+        super().__init__(_kernel_quantizer())
+        self._delta_grid, self._name = delta_grid, name
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return self._delta_grid.quantize(self._name, inputs)
+
+
+def _kernel_quantizer():
+    """Returns what quantizes convolution kernels in tfmot's default scheme."""
+    return _tfmot.quantizers.LastValueQuantizer(
+        num_bits=8, per_axis=True, symmetric=True, narrow_range=True
+    )
+
+
+def _input_quantizer():
+    """Returns what quantizes a network's input in tfmot's default scheme."""
+    return _tfmot.quantizers.AllValuesQuantizer(
+        num_bits=8, per_axis=False, symmetric=False, narrow_range=False
+    )
 
 
 def _without_quantizers(qat_model: keras.Model) -> keras.Model:

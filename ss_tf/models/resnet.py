@@ -79,6 +79,26 @@ def in_mixed_precision(model: keras.Model) -> keras.Model:
     return mixed
 
 
+def layers_through(model: keras.Model, stage: str | None) -> frozenset[str]:
+    """Returns the names of a ResNet's layers up to the end of a stage, without the input.
+
+    Args:
+      model: network of `build_resnet`.
+      stage: one of `config.STAGES`; None for no layer.
+    """
+    last = -1 if stage is None else config_lib.STAGES.index(stage)
+    names = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    return frozenset(name for name in names if _stage_of(name) <= last)
+
+
+def _stage_of(layer: str) -> int:
+    """Returns the place in `config.STAGES` of a layer's stage; what follows the stages is last."""
+    first = layer.partition(".")[0]
+    if first in ("conv1", "bn1", "relu", "maxpool"):
+        return 0
+    return config_lib.STAGES.index(first) if first in config_lib.STAGES else len(config_lib.STAGES)
+
+
 def count_macs(model: keras.Model) -> int:
     """Counts the multiply-accumulates of convolutions and dense layers for one image."""
     macs = 0

@@ -148,12 +148,12 @@ def _describe(dataset: Dataset) -> dict[str, object]:
     return {
         "dataset": dataset.name,
         "num_examples": {name: len(examples) for name, examples in splits.items()},
-        "digests": {name: _digest(examples) for name, examples in splits.items()},
+        "digests": {name: examples_digest(examples) for name, examples in splits.items()},
         "unreadable": [list(pair) for pair in dataset.unreadable],
     }
 
 
-def _digest(examples: Examples) -> str:
+def examples_digest(examples: Examples) -> str:
     """Returns the SHA-256, in hex, of all keys and labels, whatever their order."""
     lines = sorted(
         f"{key}\t{label}" for key, label in zip(examples.keys, examples.labels, strict=True)

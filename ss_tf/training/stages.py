@@ -7,17 +7,25 @@ import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
-import tensorflow as tf
 import tf_keras as keras
 
 from ss_tf import files
 from ss_tf.config import FitConfig, RunConfig
 from ss_tf.data import catalog
 from ss_tf.data.examples import Dataset
-from ss_tf.deltas import bank
 from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
 from ss_tf.models.integer_network import IntegerNetwork
-from ss_tf.training import distribution, metrics_log, networks, other_run, plan
+from ss_tf.training import (
+    distribution,
+    metrics_log,
+    networks,
+    other_run,
+    plan,
+    provenance,
+    randomness,
+    sub_networks,
+)
+from ss_tf.training.anchored_sgd import Anchor
 from ss_tf.training.distribution import Devices
 from ss_tf.training.run_dir import SUPER, RunDir
 from ss_tf.training.trainer import Task, Trainer
@@ -46,7 +54,7 @@ def train(
     """
     devices = distribution.start(config.devices)  # First: workers meet before they use TensorFlow.
     devices.check_batch(config.flat_fit.batch_size)
-    _set_up_randomness(seed=config.seed, deterministic=config.deterministic)
+    randomness.set_up(seed=config.seed, deterministic=config.deterministic)
     dataset = catalog.load(config.data)
     names = plan.networks_of_stage(
         config, dataset.superclass_map, stage=stage, superclasses=superclasses
@@ -104,9 +112,8 @@ class Stages:
 
     def _locked(self, name: str) -> contextlib.AbstractContextManager:
         """Keeps other jobs out of a network's folder."""
-        if not self._devices.is_chief:
-            return contextlib.nullcontext()
-        return files.locked(self._run.network_dir(name), subject=f"The {name} network")
+        lock = files.locked(self._run.network_dir(name), subject=f"The {name} network")
+        return lock if self._devices.is_chief else contextlib.nullcontext()
 
     def _has(self, file: pathlib.Path) -> bool:
         """Tells whether the chief sees a file: others may see it later, and go another way."""
@@ -161,14 +168,14 @@ class Stages:
             self._train_sub_qat(name, title)
         network = integer_network.load(run.int8_file(name))
         networks.check_origin(network.metadata, origin, folder=run.network_dir(name))
-        superclass = plan.superclass_of(name)
-        if self._devices.is_chief and superclass not in bank.names(run.bank_dir):
-            bank.write_entry(run.bank_dir, superclass, base=base, sub=network)
+        if self._devices.is_chief:
+            sub_networks.store(run, name, network=network, base=base)
 
     def _train_sub_float(self, name, title):
         """Trains the float form, in the model that all sub networks share."""
         if self._sub_float is None:
             model = networks.build_for_float_phase(self._config, self._dataset, name)
+            sub_networks.freeze(model, self._config)
             self._sub_float = self._trainer(model, self._config.sub_fit, phase="float")
         model = self._sub_float.model
         weights = networks.initial_weights(self._config, self._dataset, name, base=self._base)
@@ -177,23 +184,26 @@ class Stages:
         self._save_float(model, name)
 
     def _train_sub_qat(self, name, title):
-        """Continues on the base's int8 grid, and keeps the snapped int8 form."""
+        """Continues near the base's int8 network, and keeps the snapped int8 form."""
         if self._sub_qat is None:
-            model = networks.build(self._config, self._dataset, name)
-            qat = quantization.quantize(model, freeze_kernel_ranges=True)
-            self._sub_qat = self._trainer(qat, self._config.sub_qat_fit, phase="qat")
+            model = sub_networks.build_qat(self._config, self._dataset, name, base=self._base)
+            anchor = Anchor(self._base, self._config.delta.penalty)
+            self._sub_qat = self._trainer(
+                model, self._config.sub_qat_fit, phase="qat", anchor=anchor
+            )
         model = self._sub_qat.model
         tensors, _ = files.read_tensors(self._run.float_file(name))
-        int8_grid.start_from(
-            model, base=self._base, weights=heads.resize(tensors, plan.widest_sub(self._map))
-        )
+        weights = heads.resize(tensors, plan.widest_sub(self._map))
+        int8_grid.start_from(model, base=self._base, weights=weights)
         self._calibrate(model, name)
+        sub_networks.restore_frozen(model, base=self._base)
         self._fit(self._sub_qat, name, phase="qat", title=title)
+        sub_networks.delta_grid(self._config, self._base).snap(model)
         self._save_int8(model, name)
 
-    def _trainer(self, model: keras.Model, fit: FitConfig, *, phase: str) -> Trainer:
-        jit_compile = phase == "float" and self._config.devices.jit_compile
-        return Trainer(model, fit, devices=self._devices, jit_compile=jit_compile)
+    def _trainer(self, model: keras.Model, fit: FitConfig, *, phase: str, anchor=None) -> Trainer:
+        jit = phase == "float" and self._config.devices.jit_compile
+        return Trainer(model, fit, devices=self._devices, jit_compile=jit, anchor=anchor)
 
     def _fit(self, trainer: Trainer, name: str, *, phase: str, title: str) -> None:
         """Runs one phase to its end; what is left of an earlier, killed try is continued."""
@@ -229,32 +239,22 @@ class Stages:
     def _save_float(self, model: keras.Model, name: str) -> None:
         tensors = heads.resize(variables.values_by_name(model), plan.num_classes(name, self._map))
         if self._devices.is_chief:
-            files.write_tensors(self._run.float_file(name), tensors, metadata=self._metadata(name))
+            facts = {"network": name, "origin": self._origin_of(name)}
+            files.write_tensors(self._run.float_file(name), tensors, metadata=facts)
         self._drop_old_checkpoints(name)
         self._devices.wait()
 
     def _save_int8(self, qat_model: keras.Model, name: str) -> None:
         int8_grid.snap(qat_model)
-        network = int8_grid.to_integer(qat_model, self._metadata(name))
+        origin = self._origin_of(name)
+        facts = provenance.facts(self._config, self._dataset, network=name, origin=origin)
+        network = int8_grid.to_integer(qat_model, facts.to_metadata())
         network = heads.resize_network(network, plan.num_classes(name, self._map))
         if self._devices.is_chief:
             integer_network.save(network, self._run.int8_file(name))
         self._drop_old_checkpoints(name)
         self._devices.wait()
 
-    def _metadata(self, name: str) -> dict[str, str]:
-        """Returns what is written beside a network's weights."""
-        return {"network": name, "origin": self._origin_of(name)}
-
     def _calibrate(self, qat_model: keras.Model, name: str) -> None:
         examples = plan.examples_of(name, self._dataset.train, self._map)
         networks.calibrate(qat_model, examples, dataset=self._dataset, config=self._config)
-
-
-def _set_up_randomness(*, seed: int, deterministic: bool) -> None:
-    """Seeds the process; `deterministic` also rules out kernels whose results vary."""
-    keras.utils.set_random_seed(seed)
-    # keras-cv asks for this generator, and may not seed it by the clock under determinism.
-    tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()

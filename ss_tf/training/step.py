@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -9,6 +10,8 @@ import tf_keras as keras
 
 from ss_tf.config import FitConfig
 from ss_tf.data.mixing import Batch
+from ss_tf.models import variables
+from ss_tf.training.anchored_sgd import Anchor, AnchoredSGD
 from ss_tf.training.distribution import Devices
 
 # Added to logits of classes that a padded head does not have: their softmax is exactly 0.
@@ -27,7 +30,13 @@ class Steps:
     """
 
     def __init__(
-        self, model: keras.Model, config: FitConfig, *, devices: Devices, jit_compile: bool
+        self,
+        model: keras.Model,
+        config: FitConfig,
+        *,
+        devices: Devices,
+        jit_compile: bool,
+        anchor: Anchor | None = None,
     ):
         """Takes a network that is on the devices already (shared, not copied).
 
@@ -36,8 +45,10 @@ class Steps:
           config: gives momentum, weight decay, label smoothing and decay of the weights' average.
           devices: what the steps run on.
           jit_compile: whether XLA compiles the gradients' computation.
+          anchor: what holds the kernels near a base's, if anything does.
         """
         self._model, self._smoothing, self._devices = model, config.label_smoothing, devices
+        self._learning = variables.trainable(model)
         self._largest_decay = config.ema_decay
         with devices.scope():
             # TensorFlow keeps int32 variables off GPUs, where XLA would not find them.
@@ -45,7 +56,7 @@ class Steps:
             self.loss_sum = tf.Variable(0.0, trainable=False)
             self.correct = tf.Variable(0.0, trainable=False)
             self.evaluated_correct = tf.Variable(0.0, trainable=False)
-            self._sgd = _build_sgd(model, config)
+            self._sgd = _build_sgd(self._learning, config, anchor)
             if config.ema_decay:
                 # The optimizer reads it in each step.
                 self._sgd.ema_momentum = tf.Variable(
@@ -81,13 +92,13 @@ class Steps:
             self._scaler.reset()
         averages = [v for v in self._sgd.variables if v.name.startswith(_AVERAGE)]
         # The optimizer has them in this order, or has none.
-        for average, weight in zip(averages, self._model.trainable_variables, strict=False):
+        for average, weight in zip(averages, self._learning, strict=False):
             average.assign(tf.convert_to_tensor(weight))
 
     def adopt_average(self) -> None:
         """Replaces the weights by their average over the steps, if one is kept."""
         with self._devices.scope():
-            self._sgd.finalize_variable_values(self._model.trainable_variables)
+            self._sgd.finalize_variable_values(self._learning)
 
     def state(self) -> list[tf.Variable]:
         """Returns everything that a resumed phase needs."""
@@ -108,7 +119,7 @@ class Steps:
 
     def _compute_gradients(self, batch):
         """Returns this device's part of the mean loss, its gradients, and the logits."""
-        smoothing, variables = self._smoothing, self._model.trainable_variables
+        smoothing = self._smoothing
         with tf.GradientTape() as tape:
             logits, used = self._in_use(self._model(batch.images, training=True))
             share = smoothing * tf.cast(used, tf.float32) / tf.cast(self.num_classes, tf.float32)
@@ -116,7 +127,7 @@ class Steps:
             losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
             loss = tf.reduce_mean(losses) / self._devices.num_devices
             scaled = self._scaler.optimizer.get_scaled_loss(loss) if self._scaler else loss
-        return loss, tape.gradient(scaled, variables), logits
+        return loss, tape.gradient(scaled, self._learning), logits
 
     def _take_train_step(self, batch, rate):
         loss, gradients, logits = self._differentiate(batch)
@@ -128,7 +139,7 @@ class Steps:
         if self._largest_decay:
             self._sgd.ema_momentum.assign(self._ema_decay())
         # Over several devices, it sums their gradients first.
-        optimizer.apply_gradients(zip(gradients, self._model.trainable_variables, strict=True))
+        optimizer.apply_gradients(zip(gradients, self._learning, strict=True))
         right = tf.equal(tf.argmax(logits, axis=-1), batch.labels)
         correct = tf.reduce_sum(tf.cast(right, tf.float32))
         loss, correct = self._devices.total([loss, correct])
@@ -182,16 +193,20 @@ class _Scaler:
             variable.assign(value)
 
 
-def _build_sgd(model: keras.Model, config: FitConfig) -> keras.optimizers.SGD:
-    sgd = keras.optimizers.SGD(
+def _build_sgd(
+    learning: list[tf.Variable], config: FitConfig, anchor: Anchor | None
+) -> keras.optimizers.SGD:
+    build = functools.partial(AnchoredSGD, anchor) if anchor else keras.optimizers.SGD
+    sgd = build(
         learning_rate=0.0,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         use_ema=config.ema_decay > 0,
         ema_momentum=config.ema_decay,
     )
-    sgd.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    sgd.build(model.trainable_variables)
+    held = [variable for variable in learning if anchor and anchor.holds(variable)]
+    sgd.exclude_from_weight_decay(var_list=held, var_names=["gamma", "beta", "bias"])
+    sgd.build(learning)
     return sgd
 
 

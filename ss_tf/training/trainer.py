@@ -15,6 +15,7 @@ from ss_tf.config import FitConfig
 from ss_tf.data import input_pipeline
 from ss_tf.data.examples import Examples, ImageFormat
 from ss_tf.training import checkpoint, schedules
+from ss_tf.training.anchored_sgd import Anchor
 from ss_tf.training.checkpoint import Position
 from ss_tf.training.distribution import Devices
 from ss_tf.training.progress import Progress
@@ -62,7 +63,13 @@ class Trainer:
     """
 
     def __init__(
-        self, model: keras.Model, config: FitConfig, *, devices: Devices, jit_compile: bool
+        self,
+        model: keras.Model,
+        config: FitConfig,
+        *,
+        devices: Devices,
+        jit_compile: bool,
+        anchor: Anchor | None = None,
     ):
         """Takes a network (shared, not copied; float or quantization-aware) and the optimizer.
 
@@ -72,7 +79,9 @@ class Trainer:
         self.model = model
         self._config, self._devices = config, devices
         self._placed = devices.place(model)
-        self._steps = Steps(self._placed, config, devices=devices, jit_compile=jit_compile)
+        self._steps = Steps(
+            self._placed, config, devices=devices, jit_compile=jit_compile, anchor=anchor
+        )
         self._share_state = devices.sharer(self._steps.state())
         self._average_batch_norm = devices.averager(self._placed)
 

@@ -128,6 +128,15 @@ def test_assigned_integers_give_the_same_network(qat_model, frozen_qat_model, im
     assert integer_network.digest(again) == integer_network.digest(network)
 
 
+def test_a_file_loaded_back_gives_identical_logits(qat_model, frozen_qat_model, images, tmp_path):
+    integer_network.save(_snapped(qat_model), tmp_path / "int8.safetensors")
+    loaded = integer_network.load(tmp_path / "int8.safetensors")
+    int8_grid.assign_integer(loaded, frozen_qat_model)
+    np.testing.assert_array_equal(
+        frozen_qat_model(images, training=False), qat_model(images, training=False)
+    )
+
+
 def test_assign_refuses_another_head(qat_model, other_head_qat_model):
     with pytest.raises(ValueError, match=r"fc/bias has shape \(5,\), expected \(7,\)"):
         int8_grid.assign_integer(_snapped(qat_model), other_head_qat_model)

@@ -161,3 +161,15 @@ def test_mixed_precision_keeps_weights_names_and_logits_in_float32():
     # Half precision has 11 bits.
     np.testing.assert_allclose(logits, model(images), rtol=0.02, atol=0.02)
     assert keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_layers_through_a_stage_are_those_before_the_next():
+    model = _build(width=4, size=32)
+    assert resnet.layers_through(model, None) == frozenset()
+    stem = {"conv1.pad", "conv1", "bn1", "relu", "maxpool.pad", "maxpool"}
+    assert resnet.layers_through(model, "stem") == stem
+    shared = resnet.layers_through(model, "layer2")
+    order = [layer.name for layer in model.layers][1:]
+    assert set(order) - shared == {
+        name for name in order if name.startswith(("layer3", "layer4", "avgpool", "fc"))
+    }

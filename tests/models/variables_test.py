@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ss_tf.models import variables
+
+
+def test_copies_on_other_devices_have_the_variables_name():
+    for name in ("conv1/kernel", "quant_conv1/kernel", "quant_conv1/kernel/replica_12"):
+        assert variables.name_of(tf.Variable(0.0, name=name)) == "conv1/kernel"
 
 
 def test_names_do_not_depend_on_the_networks_built_before(build_small):

@@ -1,0 +1,71 @@
+"""Sub networks that stay near their base: what is frozen, where kernels may be, their deltas."""
+
+from __future__ import annotations
+
+import tf_keras as keras
+
+from ss_tf.config import RunConfig
+from ss_tf.data.examples import Dataset
+from ss_tf.deltas import bank
+from ss_tf.models import integer_network, quantization, variables
+from ss_tf.models.delta_grid import DeltaGrid
+from ss_tf.models.int8_grid import all_values
+from ss_tf.models.integer_network import IntegerNetwork
+from ss_tf.models.resnet import layers_through
+from ss_tf.training import networks, plan, provenance
+from ss_tf.training.run_dir import RunDir
+
+
+def freeze(model: keras.Model, config: RunConfig) -> None:
+    """Makes the layers of a float model untrainable that sub networks share with the base.
+
+    Batch norm then computes as in inference, with the base's averages, in training too.
+    """
+    shared = layers_through(model, config.delta.freeze_through)
+    for layer in model.layers:
+        layer.trainable = layer.name not in shared
+
+
+def delta_grid(config: RunConfig, base: IntegerNetwork) -> DeltaGrid:
+    """Returns the points where kernels of the run's sub networks may be."""
+    return DeltaGrid(base, config.delta.step)
+
+
+def build_qat(
+    config: RunConfig, dataset: Dataset, network: str, *, base: IntegerNetwork
+) -> keras.Model:
+    """Builds the quantization-aware model that all sub networks share, with arbitrary weights."""
+    model = networks.build(config, dataset, network)
+    return quantization.quantize(
+        model,
+        freeze_kernel_ranges=True,
+        delta_grid=delta_grid(config, base),
+        frozen_layers=layers_through(model, config.delta.freeze_through),
+    )
+
+
+def restore_frozen(qat_model: keras.Model, *, base: IntegerNetwork) -> None:
+    """Sets the frozen layers' variables, activation ranges among them, to the base's."""
+    values = all_values(base)
+    for layer in qat_model.layers:
+        if not layer.trainable:
+            for variable in layer.weights:
+                name = variables.name_of(variable)
+                if name in values:
+                    variable.assign(values[name])
+
+
+def store(run: RunDir, name: str, *, network: IntegerNetwork, base: IntegerNetwork) -> None:
+    """Writes the delta of a sub network into the run's bank, unless it is there already.
+
+    Raises:
+      ValueError: if there is an entry that cannot be read; the message names it.
+    """
+    superclass = plan.superclass_of(name)
+    if superclass in bank.names(run.bank_dir):
+        entry = bank.load_entry(run.bank_dir, superclass)
+        wanted = (integer_network.digest(base), integer_network.digest(network))
+        if (entry.base, entry.network) == wanted:
+            return
+    own = provenance.for_bank(network, base=base)
+    bank.write_entry(run.bank_dir, superclass, base=base, sub=own)
