@@ -1,0 +1,65 @@
+"""Draws accuracy against size, one line per way to train."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+# Okabe and Ito's colours, told apart by the colour-blind; the marks, in print.
+_LINES = {
+    "step": ("#0072B2", "o", "delta step"),
+    "penalty": ("#D55E00", "s", "L1 penalty, step 1"),
+    "step 8, penalty": ("#CC79A7", "D", "step 8 and L1 penalty"),
+    "step 16, penalty": ("#E69F00", "P", "step 16 and L1 penalty"),
+    "step 8, layer": ("#009E73", "^", "step 8, frozen through"),
+    "low rank": ("#56B4E9", "v", "low rank"),
+    "sign and scale": ("#000000", "x", "sign and scale"),
+    "norm and head": ("#000000", "*", "batch norm and head alone"),
+}
+
+
+def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None:
+    """Writes a PNG and an SVG of the rows of `delta_accuracy.py`."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+    free = rows["free"]
+    axes.axhline(free["top1_percent"]["validation"], color="0.5", linestyle="--", linewidth=1)
+    axes.plot(free["ratio"], free["top1_percent"]["validation"], "o", color="0.5", label="free")
+    for line, (color, marker, label) in _LINES.items():
+        names = [name for name in rows if _line_of(name) == line]
+        points = sorted((rows[n]["ratio"], rows[n]["top1_percent"]["validation"], n) for n in names)
+        if not points:
+            continue
+        ratios, top1, names = zip(*points, strict=True)
+        axes.plot(ratios, top1, color=color, marker=marker, label=label, linewidth=1)
+        for point in zip(ratios, top1, names, strict=True):
+            axes.annotate(
+                point[2].removeprefix(line).strip(", "),
+                point[:2],
+                xytext=(4, -10),
+                textcoords="offset points",
+                fontsize=8,
+                color=color,
+            )
+    axes.set_xscale("log")
+    ticks = (0.02, 0.05, 0.1, 0.2, 0.5)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set(title=title, xlabel="bank entry / int8 network, mean", ylabel="two-stage top-1, %")
+    axes.legend(fontsize=8)
+    axes.grid(color="0.9")
+    for suffix in (".png", ".svg"):
+        # No date and fixed identifiers: the same rows give the same bytes.
+        plt.rcParams["svg.hashsalt"] = "delta_accuracy"
+        metadata = {"Date": None} if suffix == ".svg" else None
+        figure.savefig(path.with_suffix(suffix), dpi=150, metadata=metadata)
+    plt.close(figure)
+
+
+def _line_of(name: str) -> str:
+    """Returns the longest line name that a row's name begins with."""
+    return max((line for line in _LINES if name.startswith(line)), key=len, default="")
