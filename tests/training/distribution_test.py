@@ -128,7 +128,7 @@ def test_two_devices_of_one_process_end_with_equal_networks(tmp_path):
     """Their images differ, and so do the extremes that quantizers of activations see."""
     script = _ROOT / "tests" / "training" / "worker_script.py"
     result = subprocess.run(
-        [sys.executable, script, tmp_path, "1", "mirrored", "super"],
+        [sys.executable, script, tmp_path, "1", "mirrored", "super", "sub/a"],
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
         capture_output=True,
         text=True,
@@ -136,6 +136,6 @@ def test_two_devices_of_one_process_end_with_equal_networks(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     digests = re.findall(r"^\[.*: (\w{64}) (\w{64})$", result.stdout, re.MULTILINE)
-    assert len(digests) == 2, result.stdout  # Float and quantization-aware.
+    assert len(digests) == 4, result.stdout  # Float and quantization-aware, of both.
     for one, other in digests:
         assert one == other
