@@ -46,13 +46,13 @@ def build_qat(
 
 def restore_frozen(qat_model: keras.Model, *, base: IntegerNetwork) -> None:
     """Sets the frozen layers' variables, activation ranges among them, to the base's."""
-    values = all_values(base)
-    for layer in qat_model.layers:
-        if not layer.trainable:
-            for variable in layer.weights:
-                name = variables.name_of(variable)
-                if name in values:
-                    variable.assign(values[name])
+    frozen = [layer for layer in qat_model.layers if not layer.trainable]
+    values = all_values(base) if frozen else {}
+    for layer in frozen:
+        for variable in layer.weights:
+            name = variables.name_of(variable)
+            if name in values:
+                variable.assign(values[name])
 
 
 def store(run: RunDir, name: str, *, network: IntegerNetwork, base: IntegerNetwork) -> None:

@@ -21,6 +21,25 @@ def codec(request):
 
 
 @pytest.fixture(scope="session")
+def refusals_of_flips():
+    """Returns a function that damages each byte in turn: it is refused, or changes nothing."""
+
+    def flip(encoded, *, decode, data):
+        rng = np.random.default_rng(0)
+        refusals = []
+        for position in range(len(encoded)):
+            damaged = bytearray(encoded)
+            damaged[position] ^= int(rng.integers(1, 256))
+            try:
+                assert decode(bytes(damaged)) == data
+            except ValueError as error:
+                refusals.append(str(error))
+        return refusals
+
+    return flip
+
+
+@pytest.fixture(scope="session")
 def make_network():
     """Returns a function that draws a network with two convolutions and a head of any width."""
 
