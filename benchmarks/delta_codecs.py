@@ -32,7 +32,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from delta_coding import cases, peers, synthetic, timing
 
-_PACKAGES = ("ss_tf", *sorted({peer.package for peer in peers.PEERS} - {None, "bz2"}))
+_PACKAGES = ("ss_tf", "isal", *sorted({peer.package for peer in peers.PEERS} - {None, "bz2"}))
 
 
 def summarise(tables: dict[str, list[dict[str, object]]]) -> dict[str, object]:

@@ -137,13 +137,14 @@ def restore(entry: Entry, *, base: IntegerNetwork) -> IntegerNetwork:
     """
     described = list(sequences(entry, base=base))
     trees, lengths = [tree for _, tree, _ in described], [length for _, _, length in described]
-    values = iter(pools.empty(entry.pools, trees, lengths=lengths))
-    body = layout.body_kernels(base)
-    deltas = {}
-    for (name, kernel), (levels, _) in zip(body.items(), entry.kernels, strict=True):
+    values = pools.empty(entry.pools, trees, lengths=lengths)
+    kernels = {}
+    for (name, kernel), (levels, _) in zip(
+        layout.body_kernels(base).items(), entry.kernels, strict=True
+    ):
         levels = None if levels is None else next(values)
-        deltas[name] = _kernel_of(next(values).view(np.int8), levels, kernel.shape)
-    kernels = residual.apply_delta(body, deltas)
+        delta = _kernel_of(next(values).view(np.int8), levels, kernel.shape)
+        kernels |= residual.apply_delta({name: kernel}, {name: delta})
     head_shape = layout.head_shape(base, num_classes=entry.num_classes)
     kernels[layout.HEAD_KERNEL] = next(values).view(np.int8).reshape(head_shape).copy()
     shapes = _float_shapes(entry, base)

@@ -52,8 +52,10 @@ def fill(
 
 def empty(
     pools: Mapping[str, bytes], trees: Sequence[symbols.Tree], *, lengths: Sequence[int]
-) -> list[np.ndarray]:
-    """Restores the sequences that `fill` compressed.
+) -> Iterator[np.ndarray]:
+    """Restores the sequences that `fill` compressed, one at a time as they are asked for.
+
+    So what becomes of a sequence can be made while it is still in the processor's cache.
 
     Args:
       pools: codec -> stream, in order of the codecs' numbers.
@@ -61,7 +63,8 @@ def empty(
       lengths: of the sequences, in bytes.
 
     Returns:
-      The sequences; uint8, some may be read-only.
+      The sequences; uint8, some may be read-only. To ask for one raises ValueError if its tree
+      does not restore it.
 
     Raises:
       ValueError: if the trees are none of such sequences, or the streams do not hold exactly them.
@@ -87,7 +90,7 @@ def empty(
         )
         return symbols.decode(trees[row], lengths[row], stored)
 
-    return [restored(row) for row in range(len(trees))]
+    return map(restored, range(len(trees)))
 
 
 def _choose(leaves: list[list[np.ndarray]], codec_names: Sequence[str]) -> list[list[int]]:

@@ -118,7 +118,12 @@ def test_one_stream_takes_less_than_one_per_sequence():
 )
 def test_streams_that_do_not_hold_exactly_the_sequences_are_refused(streams, trees, message):
     with pytest.raises(ValueError, match=message):
-        pools.empty(streams, trees, lengths=[2, 2])
+        list(pools.empty(streams, trees, lengths=[2, 2]))
+
+
+def test_streams_and_trees_are_checked_before_any_sequence_is_asked_for():
+    with pytest.raises(ValueError, match=r"in pool 1, expected one of 1\."):
+        pools.empty({"raw": b"abcd"}, [0, 1], lengths=[2, 2])
 
 
 def test_unknown_codecs_are_refused_with_those_there_are():
