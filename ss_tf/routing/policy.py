@@ -1,0 +1,157 @@
+"""RoutingPolicy: how many sub networks an image opens, and how their answers are weighed."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import pathlib
+import reprlib
+import types
+from collections.abc import Mapping
+
+from ss_tf import files
+
+_VERSION = 1
+# The temperatures of a thousand superclasses take a tenth of it.
+_LARGEST_BYTES = 2**20
+_LARGEST_TOP_K = 1000
+# Logits divided by these are still numbers in float32.
+_LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 1e-3, 1e3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RoutingPolicy:
+    """Settings of two-stage inference. The defaults are plain hard routing.
+
+    Attributes:
+      top_k: most superclasses opened per image, 1 to 1000.
+      tau: a further superclass is opened, in order of probability, only while the probabilities of
+        those already opened sum to less than this. In [0, 1].
+      temperatures: superclass name -> what its sub network's logits are divided by, 0.001 to 1000;
+        a missing one is 1.
+      early_exit: an image whose most probable label, by the base, has at least this probability
+        opens no sub network; None lets none exit. In [0, 1], with a flat base only.
+      base_weight: weight of the base's own label probabilities in the average with those of two
+        stages. In [0, 1]; with a super base 0.
+      abstain_below: an answer whose joint probability (superclass and subclass) is below this is
+        the superclass alone. In [0, 1].
+
+    Raises:
+      ValueError: if a setting has another type or is out of range; the message names it.
+    """
+
+    top_k: int = 1
+    tau: float = 1.0
+    temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict, hash=False)
+    early_exit: float | None = None
+    base_weight: float = 0.0
+    abstain_below: float = 0.0
+
+    def __post_init__(self):
+        good = type(self.top_k) is int and 1 <= self.top_k <= _LARGEST_TOP_K
+        _check(good, "top_k", self.top_k, f"a whole number from 1 to {_LARGEST_TOP_K}")
+        for name in ("tau", "base_weight", "abstain_below"):
+            value = getattr(self, name)
+            _check(_is_number(value, 0, 1), name, value, "a number in [0, 1]")
+        good = self.early_exit is None or _is_number(self.early_exit, 0, 1)
+        _check(good, "early_exit", self.early_exit, "null or a number in [0, 1]")
+        good = isinstance(self.temperatures, Mapping)
+        _check(good, "temperatures", self.temperatures, "superclass name -> temperature")
+        for name, value in self.temperatures.items():
+            _check(type(name) is str, "A name in temperatures", name, "text")
+            files.check_name(name, subject="Superclass")
+            good = _is_number(value, _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE)
+            expected = f"a number from {_LOWEST_TEMPERATURE} to {_HIGHEST_TEMPERATURE:.0f}"
+            _check(good, f"temperatures[{name!r}]", value, expected)
+        # A copy that nobody can change, as the dataclass is frozen.
+        own = types.MappingProxyType(dict(self.temperatures))
+        object.__setattr__(self, "temperatures", own)
+
+    def to_json(self) -> str:
+        """Returns the policy as JSON text, one entry per attribute, and the format's version."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields["temperatures"] = dict(self.temperatures)
+        return json.dumps({"version": _VERSION, **fields}, ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> RoutingPolicy:
+        """Reads what `to_json` wrote.
+
+        Raises:
+          ValueError: if the text is too long or no JSON, is of another version, a field is missing,
+            unknown or there twice, or a setting is not as `RoutingPolicy` wants it.
+        """
+        if len(text) > _LARGEST_BYTES:
+            raise ValueError(
+                f"A routing policy has {len(text)} characters, expected at most {_LARGEST_BYTES}."
+            )
+        try:
+            fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        except RecursionError as error:
+            raise ValueError("A routing policy is nested too deep, expected one object.") from error
+        if not isinstance(fields, dict):
+            raise ValueError(f"A routing policy is one object, got {type(fields).__name__}.")
+        version = fields.pop("version", None)
+        good = type(version) is int and version == _VERSION
+        _check(good, "version of a routing policy", version, _VERSION)
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(fields) != names:
+            unknown = reprlib.repr(sorted(set(fields) - names))
+            raise ValueError(
+                f"A routing policy lacks the fields {sorted(names - set(fields))} and has {unknown}"
+                f" beside them, expected {sorted(names)}."
+            )
+        return cls(**fields)
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> RoutingPolicy:
+        """Reads the JSON file `path`.
+
+        Raises:
+          ValueError: as `from_json`; the message names the file.
+          OSError: if it cannot be opened.
+        """
+        with open(path, "rb") as file:
+            # Not all of it: a file of a stranger can be larger than memory.
+            data = file.read(_LARGEST_BYTES + 1)
+        if len(data) > _LARGEST_BYTES:
+            raise ValueError(f"{path} is over {_LARGEST_BYTES} bytes, too long for a policy.")
+        try:
+            return cls.from_json(data.decode("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no routing policy: {error}") from error
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes the policy as a JSON file, whole or not at all."""
+        files.write_atomically(pathlib.Path(path), self.to_json().encode())
+
+
+def _is_number(value: object, lowest: float, highest: float) -> bool:
+    # NaN is in no range, and bool is a kind of int.
+    return type(value) in (int, float) and lowest <= value <= highest
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Returns the pairs of a JSON object, where json.loads would let the last of two win."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = (name for name, _ in pairs)
+        twice, _ = collections.Counter(names).most_common(1)[0]
+        raise ValueError(f"The field {reprlib.repr(twice)} is there twice, expected it once.")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"There is a {constant}, expected finite numbers.")
+
+
+def _check(good: bool, name: str, got: object, expected: object) -> None:
+    """Raises ValueError naming the setting unless `good`."""
+    if not good:
+        # Shortened, as it may be a megabyte of lists in lists.
+        raise ValueError(f"{name} is {reprlib.repr(got)}, expected {expected}.")
+
+
+# Down here, as making it takes the checks above.
+HARD = RoutingPolicy()
