@@ -45,7 +45,7 @@ from ss_tf.evaluation.predictions import Predictor
 from ss_tf.evaluation.systems import stage1_network, superclasses_with_sub
 from ss_tf.models import heads, int8_grid, integer_network, variables
 from ss_tf.models.resnet import build_resnet
-from ss_tf.routing import router
+from ss_tf.routing.probabilities import superclass_probabilities
 from ss_tf.training.run_dir import RunDir, sub
 
 _STEPS = (1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
@@ -109,7 +109,7 @@ class TwoStages:
         decided = {}
         for split, examples in self._splits.items():
             logits = self._logits(weights, examples, title=f"{split} {kind}")
-            probabilities = router.superclass_probabilities(logits, self._map, base_kind=kind)
+            probabilities = superclass_probabilities(logits, self._map, base_kind=kind)
             decided[split] = probabilities.argmax(axis=1)
         return decided
 

@@ -21,7 +21,7 @@ from ss_tf.evaluation.networks import Networks
 from ss_tf.evaluation.systems import superclasses_with_sub
 from ss_tf.models import int8_grid, integer_network
 from ss_tf.models.integer_network import IntegerNetwork
-from ss_tf.routing import router
+from ss_tf.routing.probabilities import superclass_probabilities
 from ss_tf.training import distribution, randomness, stages
 from ss_tf.training.run_dir import RunDir, sub
 
@@ -117,9 +117,7 @@ def _top1(config: RunConfig, run: RunDir, *, dataset: Dataset, split: str) -> fl
     examples, labels_map = getattr(dataset, split), dataset.superclass_map
     networks = Networks(config, run, dataset)
     logits = networks.logits(config.base, "int8", examples=examples)
-    decided = router.superclass_probabilities(logits, labels_map, base_kind=config.base).argmax(
-        axis=1
-    )
+    decided = superclass_probabilities(logits, labels_map, base_kind=config.base).argmax(axis=1)
     subs = {}
     for superclass, name in superclasses_with_sub(labels_map).items():
         indices = np.flatnonzero(decided == superclass)

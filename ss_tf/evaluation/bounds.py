@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-
-
-@dataclasses.dataclass(frozen=True)
-class SubLogits:
-    """Logits of one sub network, for the examples that may reach it.
-
-    Attributes:
-      indices: int64 `[m]`, which examples; each at most once.
-      logits: float32 `[m, num_subclasses]`, one row per entry of `indices`.
-    """
-
-    indices: np.ndarray
-    logits: np.ndarray
-
-    def __post_init__(self):
-        if self.logits.ndim != 2 or self.indices.shape != self.logits.shape[:1]:
-            raise ValueError(
-                f"Sub logits have shape {self.logits.shape} for indices of shape "
-                f"{self.indices.shape}, expected one row per index."
-            )
-        if len(np.unique(self.indices)) != len(self.indices):
-            raise ValueError("Sub logits hold an example twice, expected each at most once.")
+from ss_tf.routing.sub_logits import SubLogits, rows_of
 
 
 def flat_labels(logits: np.ndarray, superclass_map: SuperclassMap) -> np.ndarray:
@@ -45,7 +23,10 @@ def flat_labels(logits: np.ndarray, superclass_map: SuperclassMap) -> np.ndarray
     Raises:
       ValueError: if there is not one column per label.
     """
-    _check_columns("Flat", logits, superclass_map.num_labels)
+    if logits.ndim != 2 or logits.shape[1] != superclass_map.num_labels:
+        raise ValueError(
+            f"Flat logits have shape {logits.shape}, expected (n, {superclass_map.num_labels})."
+        )
     return np.argmax(logits, axis=1)
 
 
@@ -72,16 +53,13 @@ def two_stage_labels(
       ValueError: if logits are missing, or have another number of columns than subclasses.
     """
     labels = np.full(superclasses.shape, -1, np.int64)
-    for superclass, name in enumerate(superclass_map.superclass_names):
+    for superclass in range(superclass_map.num_superclasses):
         routed = np.flatnonzero(superclasses == superclass)
         members = np.asarray(superclass_map.labels_in(superclass))
         if len(members) == 1 or not routed.size:
             labels[routed] = members[0]
             continue
-        if superclass not in sub_logits:
-            raise ValueError(f"Sub network {name!r} gave no logits, expected {routed.size} rows.")
-        rows = _rows(sub_logits[superclass], routed, name=name)
-        _check_columns(f"Sub network {name!r}", rows, len(members))
+        rows = rows_of(superclass, routed, sub_logits, superclass_map)
         labels[routed] = members[np.argmax(rows, axis=1)]
     if np.any(labels < 0):
         bad = int(superclasses[np.flatnonzero(labels < 0)[0]])
@@ -89,21 +67,3 @@ def two_stage_labels(
             f"Superclass {bad} decided, expected 0..{superclass_map.num_superclasses - 1}."
         )
     return labels
-
-
-def _rows(sub: SubLogits, examples: np.ndarray, *, name: str) -> np.ndarray:
-    """Returns the logits of `examples`, in their order."""
-    order = np.argsort(sub.indices)
-    missing = np.setdiff1d(examples, sub.indices)
-    if missing.size:
-        raise ValueError(
-            f"Sub network {name!r} gave no logits for {missing.size} of {examples.size} routed "
-            f"examples, first {missing[0]}; expected logits for all of them."
-        )
-    return sub.logits[order[np.searchsorted(sub.indices, examples, sorter=order)]]
-
-
-def _check_columns(subject: str, logits: np.ndarray, expected: int) -> None:
-    """Raises ValueError unless `logits` is `[n, expected]`."""
-    if logits.ndim != 2 or logits.shape[1] != expected:
-        raise ValueError(f"{subject} logits have shape {logits.shape}, expected (n, {expected}).")

@@ -12,7 +12,7 @@ from ss_tf.evaluation import bounds
 from ss_tf.evaluation.accuracy import Decisions
 from ss_tf.evaluation.networks import Networks
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.routing import router
+from ss_tf.routing.probabilities import superclass_probabilities
 from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, sub
 
 # System that is one network over all labels -> its name and form.
@@ -59,7 +59,7 @@ def decide(config: RunConfig, dataset: Dataset, *, networks: Networks) -> Decisi
         if key in logits
     }
     stage1 = {
-        form: router.superclass_probabilities(
+        form: superclass_probabilities(
             logits[base_kind, form], superclass_map, base_kind=base_kind
         ).argmax(axis=1)
         for form in _SUB_SYSTEMS

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing.decisions import Routed
+from ss_tf.routing.probabilities import softmax, superclass_probabilities
 from ss_tf.routing.resident_network import ResidentNetwork
-
-SUPER, FLAT = "super", "flat"
-
-
-@dataclasses.dataclass(frozen=True)
-class Routed:
-    """Decisions for a batch; every array is `[batch]`, in the order of the images.
-
-    Attributes:
-      superclass: int64, the most probable superclass.
-      superclass_probability: float32.
-      subclass: int64, the most probable index within that superclass.
-      subclass_probability: float32, given the superclass; 1 where it has a single subclass.
-      label: int64, the label of superclass and subclass.
-    """
-
-    superclass: np.ndarray
-    superclass_probability: np.ndarray
-    subclass: np.ndarray
-    subclass_probability: np.ndarray
-    label: np.ndarray
 
 
 class Router:
@@ -98,6 +77,7 @@ class Router:
             subclass=subclass,
             subclass_probability=subclass_probability,
             label=label,
+            opened=np.arange(probabilities.shape[1]) == superclass[:, None],
         )
 
     def _subclass_probabilities(self, superclass: int, images: np.ndarray) -> np.ndarray:
@@ -111,45 +91,3 @@ class Router:
                 f"expected its {num_subclasses} subclasses."
             )
         return softmax(self._resident.logits(images))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of logits `[batch, classes]`, as float64 of the same shape."""
-    # float64, so that a sum over a hundred classes keeps close superclasses apart.
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-
-def superclass_probabilities(
-    base_logits: np.ndarray, superclass_map: SuperclassMap, *, base_kind: str
-) -> np.ndarray:
-    """Turns the logits of a base into probabilities of superclasses.
-
-    Args:
-      base_logits: float `[batch, num_superclasses]` of a super network, or `[batch, num_labels]`
-        of a flat one.
-      superclass_map: the partition that the base was trained with.
-      base_kind: "super" or "flat". For a flat base the probability of a superclass is the sum of
-        those of its labels.
-
-    Returns:
-      float64 `[batch, num_superclasses]`; rows sum to 1.
-
-    Raises:
-      ValueError: if there is no such kind, or the logits have another width.
-    """
-    widths = {SUPER: superclass_map.num_superclasses, FLAT: superclass_map.num_labels}
-    if base_kind not in widths:
-        raise ValueError(f"base_kind is {base_kind!r}, expected {' or '.join(widths)}.")
-    if base_logits.shape[1:] != (widths[base_kind],):
-        raise ValueError(
-            f"Logits of the {base_kind} base have shape {base_logits.shape}, "
-            f"expected {('batch', widths[base_kind])}."
-        )
-    probabilities = softmax(base_logits)
-    if base_kind == SUPER:
-        return probabilities
-    # [labels, superclasses], 1 where the label is of the superclass.
-    membership = np.eye(superclass_map.num_superclasses)[list(superclass_map.superclass_of_label)]
-    return probabilities @ membership

@@ -3,6 +3,7 @@ import pytest
 
 from ss_tf.evaluation import bounds
 from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing.sub_logits import SubLogits
 
 # Labels are interleaved on purpose: bird 0, 2, 5; boat 1, 4; car 3.
 MAP = SuperclassMap(
@@ -13,7 +14,7 @@ MAP = SuperclassMap(
 
 
 def sub_logits(indices, rows):
-    return bounds.SubLogits(np.array(indices), np.array(rows, np.float32))
+    return SubLogits(np.array(indices), np.array(rows, np.float32))
 
 
 BIRD = sub_logits([4, 0, 1], [[0, 0, 9], [9, 0, 0], [0, 9, 0]])  # gull, wren, owl
@@ -69,13 +70,3 @@ def test_superclass_out_of_range_is_refused():
 def test_wrong_number_of_columns_is_refused():
     with pytest.raises(ValueError, match=r"Flat logits have shape \(2, 5\), expected \(n, 6\)"):
         bounds.flat_labels(np.zeros((2, 5), np.float32), MAP)
-
-
-def test_sub_logits_with_a_row_too_few_are_refused():
-    with pytest.raises(ValueError, match=r"shape \(1, 2\) for indices of shape \(2,\)"):
-        sub_logits([0, 1], [[1, 2]])
-
-
-def test_sub_logits_with_an_example_twice_are_refused():
-    with pytest.raises(ValueError, match="an example twice"):
-        sub_logits([1, 1], [[1, 2], [3, 4]])
