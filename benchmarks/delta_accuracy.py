@@ -9,10 +9,13 @@ seed, in a folder of its own in --work_dir, where an interrupted measurement goe
 
   free             kernels anywhere on the base's int8 grid: what the others are compared with. As
                    in all rows, weight decay draws them to the base's.
-  step N           --delta_step=N.
-  penalty N        --delta_penalty=N, step 1. "norm and head" is a penalty that nothing outweighs,
-                   so kernels jump back to the base's, and a short phase has to make up for it.
-  step N, STAGE    --delta_step=N and --freeze_through=STAGE; the float phase is trained anew, too.
+  N bits           --delta_bits=N.
+  step N           one step of N for all sub networks, however far each has moved: what
+                   --delta_bits is compared with.
+  penalty N        --delta_penalty=N on the int8 grid. "norm and head" is a penalty that nothing
+                   outweighs, so kernels jump back to the base's, and a short phase has to make up
+                   for it.
+  N bits, STAGE    --delta_bits=N and --freeze_through=STAGE; the float phase is trained anew, too.
   low rank N       the float kernels' differences from the base's replaced by N singular vectors of
                    each, as a matrix of inputs by filters; then an epoch at learning rate 0, which
                    sets ranges and batch norm. Bytes: the factors in fp16, the rest as in the bank.
@@ -23,10 +26,10 @@ seed, in a folder of its own in --work_dir, where an interrupted measurement goe
 of the sub network's int8 file. `loss` is in points of two-stage top-1 (the int8 base decides the
 superclass), against "free" of the same seed; means over the seeds stand first. A seed decides the
 order and the augmentation of the images; base and float networks are the same; after the first,
-seeds are for the rows "free" and "step 8" alone. The key numbers are
-those of the smallest row of a trained step, penalty or both that loses on minival at most what the
-goal allows, 0.5 points for a small network and 0.2 for one of full width; `within_0.2` names the
-row that 0.2 points would choose, which is how the default is.
+seeds are for the rows of --reseeded_rows. The key numbers are those of the smallest row of bits,
+penalty or both that loses on minival at most what the goal allows, 0.5 points for a small network
+and 0.2 for one of full width; `within_0.2` names the row that 0.2 points would choose, which is how
+the default is.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ import platform
 import shlex
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from absl import flags
 
@@ -52,8 +55,6 @@ from ss_tf.data import catalog
 from ss_tf.evaluation import provenance
 from ss_tf.training.run_dir import RunDir
 
-# Rows between which the choice is close.
-_RESEEDED = ("free", "step 8")
 _MOST_POINTS_LOST, _MOST_AT_FULL_WIDTH = 0.5, 0.2
 
 
@@ -63,6 +64,7 @@ def measure(
     *,
     names: Sequence[str],
     seeds: Sequence[int],
+    reseeded: Collection[str],
     most_points_lost: float,
 ) -> dict[str, object]:
     """Measures the rows of one run; returns what goes into the JSON file."""
@@ -71,7 +73,7 @@ def measure(
     run.check_data(dataset)
     trained: dict[str, list[dict]] = {}
     for seed in seeds:
-        for name in names if seed == seeds[0] else [n for n in names if n in _RESEEDED]:
+        for name in names if seed == seeds[0] else [n for n in names if n in reseeded]:
             found = runs.measure(
                 config, run, work_dir, dataset=dataset, method=methods.METHODS[name], seed=seed
             )
@@ -152,11 +154,12 @@ def main() -> None:
     parser.add_argument("--full_width_rows", nargs="+", metavar="ROW", help="default: as --rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--full_width_seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--reseeded_rows", nargs="*", default=["free", "1.0 bits"], metavar="ROW")
     parser.add_argument("--json", type=pathlib.Path, help="file to write the results to")
     parser.add_argument("--figure", type=pathlib.Path, help="path of a PNG and an SVG, likewise")
     arguments = parser.parse_args()
     full_rows = arguments.full_width_rows or arguments.rows
-    for name in [*arguments.rows, *full_rows]:
+    for name in [*arguments.rows, *full_rows, *arguments.reseeded_rows]:
         if name not in methods.METHODS:
             parser.error(f"no row {name!r}, expected any of {', '.join(methods.METHODS)}.")
     results = {}
@@ -177,6 +180,7 @@ def main() -> None:
             arguments.work_dir / run_dir.name,
             names=list(dict.fromkeys(["free", *rows])),
             seeds=seeds,
+            reseeded=["free", *arguments.reseeded_rows],
             most_points_lost=most,
         )
         results[f"int8_ratio_mean{suffix}"] = found["ratio"]

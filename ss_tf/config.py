@@ -18,6 +18,8 @@ STEMS = ("imagenet", "small")
 SUB_INITS = ("super", "flat", "scratch")
 AUGMENTATIONS = ("translate", "rotate", "zoom", "flip", "color", "randaugment")
 # Parts of a ResNet in their order, as --freeze_through names them.
+# Of a delta: as many as a weight has, so that no delta is too large.
+FREE_BITS = 8
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 STRATEGIES = ("default", "mirrored", "multi_worker")
 
@@ -151,18 +153,19 @@ class DeltaConfig:
     """What keeps the deltas of sub networks small.
 
     Attributes:
-      step: sub networks' int8 kernels differ from the base's by multiples of it; 1 lets them be.
+      bits: most bits per weight that a delta may take as quantization-aware training begins; it
+        decides how coarse the grid is that kernels are trained on. FREE_BITS lets them be.
       penalty: int8 steps that each weight is pulled towards the base's, per step of the optimizer
         and unit of learning rate, in quantization-aware training (L1, as a proximal step).
       freeze_through: the last of STAGES that sub networks share with the base, or None.
     """
 
-    step: int
+    bits: float
     penalty: float
     freeze_through: str | None
 
     def __post_init__(self):
-        _check(1 <= self.step <= 127, "delta_step", self.step, "1 to 127 int8 steps")
+        _check(0 < self.bits <= FREE_BITS, "delta_bits", self.bits, f"above 0, to {FREE_BITS}")
         _check(self.penalty >= 0, "delta_penalty", self.penalty, "at least 0")
         good = self.freeze_through in (None, *STAGES)
         _check(good, "freeze_through", self.freeze_through, " or ".join(STAGES))

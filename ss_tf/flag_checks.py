@@ -43,9 +43,9 @@ def _are_augmentations(values: list[str]) -> bool:
 
 
 @flags.multi_flags_validator(
-    [defs.SUB_QAT_EPOCHS, defs.DELTA_STEP, defs.SUB_INIT],
-    message="--sub_qat_epochs=0 needs --delta_step=1: a coarse grid has to be trained on",
+    [defs.SUB_QAT_EPOCHS, defs.DELTA_BITS, defs.SUB_INIT],
+    message="--sub_qat_epochs=0 needs --delta_bits=8: a coarse grid has to be trained on",
 )
 def _coarse_grids_are_trained_on(values: dict[str, object]) -> bool:
     is_trained = values["sub_qat_epochs"] > 0 or values["sub_init"] == "scratch"
-    return is_trained or values["delta_step"] == 1
+    return is_trained or values["delta_bits"] == config.FREE_BITS

@@ -115,13 +115,14 @@ EQUAL_COMPUTE_INIT = flags.DEFINE_string(
 )
 
 # Deltas.
-DELTA_STEP = flags.DEFINE_integer(
-    "delta_step",
-    8,
-    "Sub networks' int8 kernels differ from the base's by multiples of it: a wide step makes small "
-    "deltas. 1 leaves them free.",
-    lower_bound=1,
-    upper_bound=127,
+DELTA_BITS = flags.DEFINE_float(
+    "delta_bits",
+    1.0,
+    "Most bits per weight that the delta of a sub network may take as its quantization-aware phase "
+    "begins. Its kernels are trained on the finest grid around the base that keeps to it. 8 leaves "
+    "them free.",
+    lower_bound=0.01,
+    upper_bound=config.FREE_BITS,
 )
 DELTA_PENALTY = flags.DEFINE_float(
     "delta_penalty",

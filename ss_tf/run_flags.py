@@ -30,7 +30,7 @@ _OF_SUB_NETWORKS = (
     "sub_qat_epochs",
     "sub_learning_rate",
     "sub_qat_learning_rate",
-    "delta_step",
+    "delta_bits",
     "delta_penalty",
     "freeze_through",
 )
@@ -121,7 +121,7 @@ def _equal_compute_model(model: config.ModelConfig) -> config.ModelConfig | None
 def _delta_config() -> config.DeltaConfig:
     frozen = defs.FREEZE_THROUGH.value
     return config.DeltaConfig(
-        step=defs.DELTA_STEP.value,
+        bits=defs.DELTA_BITS.value,
         penalty=defs.DELTA_PENALTY.value,
         freeze_through=None if frozen == "none" else frozen,
     )
@@ -202,8 +202,8 @@ def check_networks_from() -> None:
 def _stored(flagfile: pathlib.Path) -> flags.FlagValues:
     """Reads the flags of a run; what did not exist yet has the value that it was trained with."""
     stored = flagfiles.read(flagfile, like=flags.FLAGS)
-    if not stored["delta_step"].present:
-        stored["delta_step"].value = 1
+    if not stored["delta_bits"].present:
+        stored["delta_bits"].value = float(config.FREE_BITS)
         stored["sub_qat_learning_rate"].value = stored["qat_learning_rate"].value
     return stored
 

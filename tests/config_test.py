@@ -57,20 +57,20 @@ def test_data_settings_out_of_range_are_named(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"step": 0}, "delta_step is 0, expected 1 to 127 int8 steps"),
-        ({"step": 128}, "delta_step is 128, expected 1 to 127 int8 steps"),
+        ({"bits": 0.0}, r"delta_bits is 0\.0, expected above 0, to 8"),
+        ({"bits": 8.5}, r"delta_bits is 8\.5, expected above 0, to 8"),
         ({"penalty": -1.0}, r"delta_penalty is -1\.0, expected at least 0"),
         ({"freeze_through": "fc"}, "freeze_through is 'fc', expected stem or layer1 or"),
     ],
 )
 def test_delta_settings_out_of_range_are_named(change, message):
-    good = {"step": 8, "penalty": 0.0, "freeze_through": None}
+    good = {"bits": 1.0, "penalty": 0.0, "freeze_through": None}
     with pytest.raises(ValueError, match=message):
         config.DeltaConfig(**{**good, **change})
 
 
 def test_without_a_base_there_is_nothing_to_freeze(run_config):
-    frozen = config.DeltaConfig(step=1, penalty=0.0, freeze_through="layer1")
+    frozen = config.DeltaConfig(bits=8.0, penalty=0.0, freeze_through="layer1")
     assert run_config(sub_init="flat", delta=frozen).delta is frozen
     with pytest.raises(ValueError, match="freeze_through is 'layer1', expected none, as --sub_in"):
         run_config(sub_init="scratch", delta=frozen)

@@ -82,7 +82,7 @@ def run_config(fit_config):
             sub_fit=fit_config(),
             base_qat_fit=fit_config(learning_rate=0.01),
             sub_qat_fit=fit_config(learning_rate=0.01),
-            delta=config.DeltaConfig(step=1, penalty=0.0, freeze_through=None),
+            delta=config.DeltaConfig(bits=8.0, penalty=0.0, freeze_through=None),
             init=None,
             equal_compute_init=None,
             devices=config.DeviceConfig(

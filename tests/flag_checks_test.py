@@ -41,7 +41,7 @@ def test_weights_for_a_network_that_is_not_there_are_refused(parse_flags):
 
 
 def test_a_coarse_grid_needs_an_epoch(parse_flags):
-    with pytest.raises(flags.IllegalFlagValueError, match="needs --delta_step=1"):
+    with pytest.raises(flags.IllegalFlagValueError, match="needs --delta_bits=8"):
         parse_flags("--sub_qat_epochs=0")
-    parse_flags("--sub_qat_epochs=0", "--delta_step=1")
+    parse_flags("--sub_qat_epochs=0", "--delta_bits=8")
     parse_flags("--sub_qat_epochs=0", "--sub_init=scratch")

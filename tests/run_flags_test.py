@@ -48,9 +48,9 @@ def test_quantization_aware_phases_have_no_warm_up(parse_flags):
 
 
 def test_deltas_are_trained_as_the_flags_say(parse_flags):
-    parse_flags("--delta_step=4", "--delta_penalty=2", "--sub_qat_learning_rate=0.02")
+    parse_flags("--delta_bits=1.5", "--delta_penalty=2", "--sub_qat_learning_rate=0.02")
     run = run_flags.run_config()
-    assert (run.delta.step, run.delta.penalty, run.delta.freeze_through) == (4, 2.0, None)
+    assert (run.delta.bits, run.delta.penalty, run.delta.freeze_through) == (1.5, 2.0, None)
     assert (run.sub_qat_fit.learning_rate, run.base_qat_fit.learning_rate) == (0.02, 0.005)
     parse_flags("--freeze_through=layer2")
     assert run_flags.run_config().delta.freeze_through == "layer2"
@@ -83,7 +83,7 @@ def test_a_run_of_before_deltas_were_made_small_stays_what_it_was(parse_flags, t
     parse_flags(f"--run_dir={tmp_path}")
     run_flags.adopt_run_flags(tmp_path / "flags.flags")
     config = run_flags.run_config()
-    assert (config.delta.step, config.sub_qat_fit.learning_rate) == (1, 0.003)
+    assert (config.delta.bits, config.sub_qat_fit.learning_rate) == (8, 0.003)
 
 
 def test_a_flag_that_disagrees_with_the_run_is_named(parse_flags, tmp_path, write_run):
@@ -111,7 +111,7 @@ def test_a_new_run_adopts_nothing(parse_flags, tmp_path):
 def test_networks_come_from_runs_that_differ_in_sub_networks_alone(
     parse_flags, tmp_path, write_run
 ):
-    write_run("--sub_epochs=3", "--base_width=24", "--delta_step=2")
+    write_run("--sub_epochs=3", "--base_width=24", "--delta_bits=2")
     parse_flags(f"--networks_from={tmp_path}", "--sub_init=flat", "--base_width=24")
     run_flags.check_networks_from()
     parse_flags(f"--networks_from={tmp_path}", "--sub_init=flat", "--base_width=16")

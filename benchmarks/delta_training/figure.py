@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Mapping
 
 import matplotlib
@@ -12,15 +13,16 @@ import matplotlib.pyplot as plt
 
 # Okabe and Ito's colours, told apart by the colour-blind; the marks, in print.
 _LINES = {
-    "step": ("#0072B2", "o", "delta step"),
-    "penalty": ("#D55E00", "s", "L1 penalty, step 1"),
-    "step 8, penalty": ("#CC79A7", "D", "step 8 and L1 penalty"),
-    "step 16, penalty": ("#E69F00", "P", "step 16 and L1 penalty"),
-    "step 8, layer": ("#009E73", "^", "step 8, frozen through"),
+    "bits": ("#0072B2", "o", "bits per weight: each its own step"),
+    "step": ("#E69F00", "P", "one step for all"),
+    "penalty": ("#D55E00", "s", "L1 penalty"),
+    "bits, penalty": ("#CC79A7", "D", "bits and L1 penalty"),
+    "bits, layer": ("#009E73", "^", "bits, frozen through"),
     "low rank": ("#56B4E9", "v", "low rank"),
     "sign and scale": ("#000000", "x", "sign and scale"),
     "norm and head": ("#000000", "*", "batch norm and head alone"),
 }
+_NUMBER = re.compile(r"\d[\d.]*")
 
 
 def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None:
@@ -38,7 +40,7 @@ def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None
         axes.plot(ratios, top1, color=color, marker=marker, label=label, linewidth=1)
         for point in zip(ratios, top1, names, strict=True):
             axes.annotate(
-                point[2].removeprefix(line).strip(", "),
+                ", ".join(_NUMBER.findall(point[2])),
                 point[:2],
                 xytext=(4, -10),
                 textcoords="offset points",
@@ -61,5 +63,5 @@ def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None
 
 
 def _line_of(name: str) -> str:
-    """Returns the longest line name that a row's name begins with."""
-    return max((line for line in _LINES if name.startswith(line)), key=len, default="")
+    """Returns what is left of a row's name without its numbers."""
+    return _NUMBER.sub("", name).strip()

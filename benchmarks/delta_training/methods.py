@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ss_tf.config import DeltaConfig
+from ss_tf.config import FREE_BITS, DeltaConfig
 from ss_tf.models import integer_network
 
 Weights = Mapping[str, np.ndarray]
@@ -19,19 +19,21 @@ class Method:
 
     Attributes:
       delta: settings of their training.
-      title: of the projection, or "trained".
+      title: tells methods of the same settings apart.
+      step: one step for all sub networks, instead of what their bits allow.
       project: (base, sub network) -> what the float sub network is replaced by, and the bytes of
         its kernels; None where training decides both.
     """
 
     delta: DeltaConfig
     title: str = "trained"
+    step: int | None = None
     project: Callable[[Weights, Weights], tuple[dict[str, np.ndarray], int]] | None = None
 
     @property
     def is_choice(self) -> bool:
-        """Whether it may become a default: it is trained, and shares no layers with the base."""
-        return self.project is None and self.delta.freeze_through is None
+        """Whether it may become a default: flags give it, and it shares no layers with the base."""
+        return self.project is None and self.step is None and self.delta.freeze_through is None
 
 
 def low_rank(rank: int, base: Weights, sub: Weights) -> tuple[dict[str, np.ndarray], int]:
@@ -68,8 +70,14 @@ def _body_kernels(base: Weights) -> list[str]:
     ]
 
 
-def _delta(step: int = 1, penalty: float = 0.0, freeze_through: str | None = None) -> DeltaConfig:
-    return DeltaConfig(step=step, penalty=penalty, freeze_through=freeze_through)
+def _delta(
+    bits: float = FREE_BITS, penalty: float = 0.0, freeze_through: str | None = None
+) -> DeltaConfig:
+    return DeltaConfig(bits=bits, penalty=penalty, freeze_through=freeze_through)
+
+
+def _one_step(step: int) -> Method:
+    return Method(delta=_delta(1.0), title=f"step_{step}", step=step)
 
 
 def _rank(rank: int) -> Method:
@@ -82,13 +90,16 @@ def _rank(rank: int) -> Method:
 
 METHODS = {
     "free": Method(delta=_delta()),
-    **{f"step {step}": Method(delta=_delta(step)) for step in (4, 8, 12, 16, 24, 32)},
+    **{
+        f"{bits} bits": Method(delta=_delta(bits))
+        for bits in (3.0, 2.0, 1.5, 1.2, 1.0, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+    },
+    **{f"step {step}": _one_step(step) for step in (2, 4, 5, 6, 8, 12, 16, 24)},
     **{f"penalty {value}": Method(delta=_delta(penalty=value)) for value in (2, 10, 50)},
-    **{f"step 8, penalty {value}": Method(delta=_delta(8, value)) for value in (2, 10)},
-    **{f"step 16, penalty {value}": Method(delta=_delta(16, value)) for value in (2, 10)},
+    **{f"1.0 bits, penalty {value}": Method(delta=_delta(1.0, value)) for value in (2, 10)},
     "norm and head": Method(delta=_delta(penalty=1e9)),
     **{
-        f"step 8, {stage}": Method(delta=_delta(8, 0.0, stage))
+        f"1.0 bits, {stage}": Method(delta=_delta(1.0, 0.0, stage))
         for stage in ("layer1", "layer2", "layer3")
     },
     **{f"low rank {rank}": _rank(rank) for rank in (1, 4, 16)},

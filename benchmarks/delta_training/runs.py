@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import shutil
 import statistics
 import tempfile
+from unittest import mock
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from ss_tf.evaluation.systems import superclasses_with_sub
 from ss_tf.models import int8_grid, integer_network
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.routing.probabilities import superclass_probabilities
-from ss_tf.training import distribution, randomness, stages
+from ss_tf.training import distribution, randomness, stages, sub_networks
 from ss_tf.training.run_dir import RunDir, sub
 
 _SPLITS = ("minival", "validation")
@@ -46,7 +48,8 @@ def measure(
     subs = superclasses_with_sub(dataset.superclass_map).values()
     devices = distribution.start(config.devices)
     trainer = stages.Stages(config, RunDir(folder), dataset=dataset, devices=devices)
-    trainer.train([sub(superclass) for superclass in subs])
+    with _one_step(method.step):
+        trainer.train([sub(superclass) for superclass in subs])
     top1_file = folder / "top1.json"
     if not top1_file.is_file():
         top1 = {s: _top1(config, RunDir(folder), dataset=dataset, split=s) for s in _SPLITS}
@@ -55,6 +58,13 @@ def measure(
         **_sizes(config, RunDir(folder), subs=subs, kernel_bytes=projected_bytes),
         "top1_percent": json.loads(top1_file.read_text()),
     }
+
+
+def _one_step(step: int | None) -> contextlib.AbstractContextManager:
+    """Makes all sub networks train on a grid of one step, if there is one."""
+    if step is None:
+        return contextlib.nullcontext()
+    return mock.patch.object(sub_networks, "finest_step", return_value=step)
 
 
 def _config(config: RunConfig, method: Method, *, seed: int) -> RunConfig:

@@ -155,7 +155,7 @@ class _FrozenKernelRegistry(_tfmot.default_8bit.Default8BitQuantizeRegistry):
         config = copy.copy(super().get_quantize_config(layer))
         if isinstance(layer, keras.layers.Conv2D):
             config.weight_quantizer = _Still(_kernel_quantizer())
-            if self._delta_grid and self._delta_grid.step > 1:
+            if self._delta_grid:
                 config.weight_quantizer = _DeltaQuantizer(self._delta_grid, f"{layer.name}/kernel")
         return _FrozenOutputConfig(config) if layer.name in self._frozen_layers else config
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
+import tf_keras as keras
 
 from ss_tf import files
+from ss_tf.models import int8_grid
+from ss_tf.models.delta_grid import DeltaGrid
 
 FILE_NAME = "metrics.jsonl"
 
@@ -48,3 +51,28 @@ class MetricsLog:
                 if value is not None:
                     tf.summary.scalar(f"{self._phase}/{name}", value)
         self._events.flush()
+
+
+def recorder(
+    network_dir: pathlib.Path, model: keras.Model, *, phase: str, grid: DeltaGrid | None
+) -> Callable[[int, Mapping[str, float | None]], None]:
+    """Returns what records an epoch, together with what is read off the model.
+
+    Args:
+      network_dir: where the record goes.
+      model: that is trained.
+      phase: "float" or "qat".
+      grid: of the sub network in training, whose step is recorded, or None.
+    """
+    log = MetricsLog(network_dir, phase=phase)
+
+    def record(epoch, values):
+        if phase == "qat":
+            # Weights beyond their range have no gradient: a share that grows says that the
+            # learning rate is too high for the base's grid.
+            values = {**values, "clipped_share": int8_grid.clipped_share(model)}
+        if grid:
+            values = {**values, "delta_step": int(grid.step.numpy())}
+        log.record(epoch, values)
+
+    return record

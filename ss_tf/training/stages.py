@@ -14,6 +14,7 @@ from ss_tf.config import FitConfig, RunConfig
 from ss_tf.data import catalog
 from ss_tf.data.examples import Dataset
 from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
+from ss_tf.models.delta_grid import DeltaGrid
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.training import (
     distribution,
@@ -85,6 +86,11 @@ class Stages:
         """The network that sub networks start from; asked for only once it is trained."""
         base = self._config.base
         return integer_network.load(self._run.int8_file(base)) if base else None
+
+    @functools.cached_property
+    def _grid(self) -> DeltaGrid | None:
+        """Where kernels of sub networks may be; its step is that of the one in training."""
+        return sub_networks.delta_grid(self._config, self._base)
 
     @functools.cached_property
     def _origin_of_subs(self) -> str:
@@ -186,7 +192,9 @@ class Stages:
     def _train_sub_qat(self, name, title):
         """Continues near the base's int8 network, and keeps the snapped int8 form."""
         if self._sub_qat is None:
-            model = sub_networks.build_qat(self._config, self._dataset, name, base=self._base)
+            model = sub_networks.build_qat(
+                self._config, self._dataset, name, base=self._base, grid=self._grid
+            )
             anchor = Anchor(self._base, self._config.delta.penalty)
             self._sub_qat = self._trainer(
                 model, self._config.sub_qat_fit, phase="qat", anchor=anchor
@@ -195,10 +203,15 @@ class Stages:
         tensors, _ = files.read_tensors(self._run.float_file(name))
         weights = heads.resize(tensors, plan.widest_sub(self._map))
         int8_grid.start_from(model, base=self._base, weights=weights)
+        if self._grid:
+            bits = self._config.delta.bits
+            step = sub_networks.finest_step(self._base, tensors, bits=bits)
+            self._grid.step.assign(step)
         self._calibrate(model, name)
         sub_networks.restore_frozen(model, base=self._base)
         self._fit(self._sub_qat, name, phase="qat", title=title)
-        sub_networks.delta_grid(self._config, self._base).snap(model)
+        if self._grid:
+            self._grid.snap(model)
         self._save_int8(model, name)
 
     def _trainer(self, model: keras.Model, fit: FitConfig, *, phase: str, anchor=None) -> Trainer:
@@ -217,24 +230,16 @@ class Stages:
                 image_size=self._config.data.image_size,
                 checkpoint_file=self._run.checkpoint_file(name, phase),
                 origin=self._origin_of(name),
-                on_epoch=self._recorder(trainer, name, phase),
+                on_epoch=self._recorder(trainer.model, name, phase),
             )
         )
 
-    def _recorder(self, trainer: Trainer, name: str, phase: str) -> Callable:
-        """Returns what writes an epoch's record."""
+    def _recorder(self, model: keras.Model, name: str, phase: str) -> Callable:
+        """Returns what writes an epoch's record; workers but the chief write none."""
         if not self._devices.is_chief:
             return lambda epoch, values: None
-        log = metrics_log.MetricsLog(self._run.network_dir(name), phase=phase)
-
-        def record(epoch, values):
-            if phase == "qat":
-                # Weights beyond their range have no gradient: a share that grows says that the
-                # learning rate is too high for the base's grid.
-                values = {**values, "clipped_share": int8_grid.clipped_share(trainer.model)}
-            log.record(epoch, values)
-
-        return record
+        grid = self._grid if phase == "qat" and plan.superclass_of(name) else None
+        return metrics_log.recorder(self._run.network_dir(name), model, phase=phase, grid=grid)
 
     def _save_float(self, model: keras.Model, name: str) -> None:
         tensors = heads.resize(variables.values_by_name(model), plan.num_classes(name, self._map))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Mapping
+
+import numpy as np
 import tf_keras as keras
 
-from ss_tf.config import RunConfig
+from ss_tf.config import FREE_BITS, RunConfig
 from ss_tf.data.examples import Dataset
-from ss_tf.deltas import bank
+from ss_tf.deltas import bank, layout, sizes
 from ss_tf.models import integer_network, quantization, variables
 from ss_tf.models.delta_grid import DeltaGrid
-from ss_tf.models.int8_grid import all_values
+from ss_tf.models.int8_grid import LARGEST, all_values
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.resnet import layers_through
 from ss_tf.training import networks, plan, provenance
@@ -26,20 +30,52 @@ def freeze(model: keras.Model, config: RunConfig) -> None:
         layer.trainable = layer.name not in shared
 
 
-def delta_grid(config: RunConfig, base: IntegerNetwork) -> DeltaGrid:
-    """Returns the points where kernels of the run's sub networks may be."""
-    return DeltaGrid(base, config.delta.step)
+def delta_grid(config: RunConfig, base: IntegerNetwork) -> DeltaGrid | None:
+    """Returns the points where kernels of sub networks may be, or None if that is anywhere."""
+    return DeltaGrid(base) if config.delta.bits < FREE_BITS else None
+
+
+def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits: float) -> int:
+    """Returns the smallest step of a grid on which the delta of a float network is small enough.
+
+    Args:
+      base: the network that the delta is relative to.
+      weights: float kernels, by the base's names.
+      bits: most bits per weight, as the order-0 entropy of each kernel's rounded residuals.
+
+    Returns:
+      1 to 127, the latter also if that is not enough.
+    """
+    residuals = {
+        name: np.clip(weights[name] / base.scales[name], -LARGEST, LARGEST) - kernel
+        for name, kernel in layout.body_kernels(base).items()
+    }
+    most_bytes = bits / 8 * sum(residual.size for residual in residuals.values())
+
+    def is_small(step: int) -> bool:
+        rounded = (np.rint(residual / step) for residual in residuals.values())
+        # As in a bank, modulo 256.
+        stored = (values.astype(np.int16).astype(np.int8) for values in rounded)
+        return sum(map(sizes.entropy_bytes, stored)) <= most_bytes
+
+    # A wider step leaves fewer kinds of values, so the entropy falls.
+    return 1 + bisect.bisect_left(range(1, LARGEST), True, key=is_small)
 
 
 def build_qat(
-    config: RunConfig, dataset: Dataset, network: str, *, base: IntegerNetwork
+    config: RunConfig,
+    dataset: Dataset,
+    network: str,
+    *,
+    base: IntegerNetwork,
+    grid: DeltaGrid | None,
 ) -> keras.Model:
     """Builds the quantization-aware model that all sub networks share, with arbitrary weights."""
     model = networks.build(config, dataset, network)
     return quantization.quantize(
         model,
         freeze_kernel_ranges=True,
-        delta_grid=delta_grid(config, base),
+        delta_grid=grid,
         frozen_layers=layers_through(model, config.delta.freeze_through),
     )
 

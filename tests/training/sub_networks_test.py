@@ -5,7 +5,7 @@ import pytest
 
 from ss_tf.deltas import bank
 from ss_tf.models import integer_network
-from ss_tf.training import distribution, networks, stages, sub_networks
+from ss_tf.training import distribution, metrics_log, networks, stages, sub_networks
 from ss_tf.training.run_dir import RunDir
 
 
@@ -41,7 +41,7 @@ def test_a_frozen_trunk_is_the_bases_and_other_kernels_are_steps_away(
     stripes, run_config, tmp_path
 ):
     config = run_config(equal_compute_model=None)
-    delta = dataclasses.replace(config.delta, step=6, penalty=2.0, freeze_through="layer2")
+    delta = dataclasses.replace(config.delta, bits=0.05, penalty=2.0, freeze_through="layer2")
     run = _train(dataclasses.replace(config, delta=delta), tmp_path, stripes, ["super", "sub/a"])
     base = integer_network.load(run.int8_file("super"))
     sub = bank.read_entry(run.bank_dir, "a", base=base)
@@ -56,9 +56,12 @@ def test_a_frozen_trunk_is_the_bases_and_other_kernels_are_steps_away(
         name for name in base.floats if not np.array_equal(base.floats[name], sub.floats[name])
     }
     assert {"layer3.0.bn1/gamma", "layer3.0.bn1/moving_mean", "layer4.0.relu2/output_max"} <= moved
+    record = metrics_log.read(run.network_dir("sub/a"))[-1]
+    assert record["delta_step"] > 1
     for name in set(base.kernels) - shared - {"fc/kernel"}:
-        steps = sub.kernels[name].astype(int) - base.kernels[name]
-        assert np.all((steps % 6 == 0) | (np.abs(sub.kernels[name]) == 127)), name
+        residual = sub.kernels[name].astype(int) - base.kernels[name]
+        is_clipped = np.abs(sub.kernels[name]) == 127
+        assert np.all((residual % record["delta_step"] == 0) | is_clipped), name
     assert np.any(sub.kernels["layer4.0.conv2/kernel"] != base.kernels["layer4.0.conv2/kernel"])
 
 
@@ -72,3 +75,49 @@ def test_a_huge_penalty_leaves_kernels_at_the_bases(stripes, run_config, tmp_pat
     for name in set(base.kernels) - {"fc/kernel"}:
         np.testing.assert_array_equal(sub.kernels[name], base.kernels[name], err_msg=name)
     assert np.any(sub.floats["bn1/gamma"] != base.floats["bn1/gamma"])
+
+
+def _base_and_weights(spread):
+    """Returns a base of one convolution and a head, and float kernels so many int8 steps away."""
+    rng = np.random.default_rng(0)
+    shape = (3, 3, 20, 50)
+    kernels = {
+        "conv1/kernel": rng.integers(-90, 91, shape).astype(np.int8),
+        "fc/kernel": np.zeros((50, 2), np.int8),
+    }
+    scales = {
+        "conv1/kernel": np.full(50, 0.25, np.float32),
+        "fc/kernel": np.array(0.5, np.float32),
+    }
+    base = integer_network.IntegerNetwork(kernels, scales, {}, {})
+    moved = kernels["conv1/kernel"] + rng.normal(0, spread, shape)
+    # The head is no part of the delta: its values are far from the base's.
+    return base, {"conv1/kernel": 0.25 * moved, "fc/kernel": rng.normal(0, 90, (50, 2))}
+
+
+def _bits(base, weights, step):
+    """Returns the entropy of a normal distribution's rounded residuals, counted with numpy."""
+    moved = weights["conv1/kernel"] / 0.25 - base.kernels["conv1/kernel"]
+    shares = np.unique(np.rint(moved / step), return_counts=True)[1] / moved.size
+    return -np.sum(shares * np.log2(shares))
+
+
+@pytest.mark.parametrize("spread", [0.4, 2.0, 7.0])
+@pytest.mark.parametrize("bits", [0.3, 1.0, 2.5])
+def test_the_finest_step_that_keeps_to_the_bits_is_taken(spread, bits):
+    base, weights = _base_and_weights(spread)
+    step = sub_networks.finest_step(base, weights, bits=bits)
+    assert _bits(base, weights, step) <= bits
+    assert step == 1 or _bits(base, weights, step - 1) > bits
+
+
+def test_a_network_that_moved_further_gets_a_wider_step():
+    steps = [
+        sub_networks.finest_step(*_base_and_weights(spread), bits=1.0) for spread in (1, 4, 16)
+    ]
+    assert steps == sorted(set(steps))
+
+
+def test_the_widest_step_is_the_range_itself():
+    base, weights = _base_and_weights(60.0)
+    assert sub_networks.finest_step(base, weights, bits=0.01) == 127

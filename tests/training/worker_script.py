@@ -131,7 +131,7 @@ def _config(epochs, strategy):
         sub_fit=dataclasses.replace(fit, epochs=0),
         base_qat_fit=fit,
         sub_qat_fit=fit,
-        delta=config.DeltaConfig(step=4, penalty=1.0, freeze_through="stem"),
+        delta=config.DeltaConfig(bits=0.05, penalty=1.0, freeze_through="stem"),
         init=None,
         equal_compute_init=None,
         devices=config.DeviceConfig(strategy=strategy, mixed_precision=False, jit_compile=False),
