@@ -153,8 +153,9 @@ class DeltaConfig:
     """What keeps the deltas of sub networks small.
 
     Attributes:
-      bits: most bits per weight that a delta may take as quantization-aware training begins; it
-        decides how coarse the grid is that kernels are trained on. FREE_BITS lets them be.
+      bits: most bits per weight that a delta may take as quantization-aware training begins, for
+        a superclass of average size; it decides how coarse the grid is that kernels are trained
+        on (`ss_tf.training.sub_networks`). FREE_BITS lets them be.
       penalty: int8 steps that each weight is pulled towards the base's, per step of the optimizer
         and unit of learning rate, in quantization-aware training (L1, as a proximal step).
       freeze_through: the last of STAGES that sub networks share with the base, or None.

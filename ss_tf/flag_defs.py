@@ -118,9 +118,9 @@ EQUAL_COMPUTE_INIT = flags.DEFINE_string(
 DELTA_BITS = flags.DEFINE_float(
     "delta_bits",
     1.0,
-    "Most bits per weight that the delta of a sub network may take as its quantization-aware phase "
-    "begins. Its kernels are trained on the finest grid around the base that keeps to it. 8 leaves "
-    "them free.",
+    "Most bits per weight that deltas may take as quantization-aware training begins, for a "
+    "superclass of as many images as others; for those of more or less, times the cube root. "
+    "Kernels are trained on the finest grid around the base that keeps to it. 8 leaves them free.",
     lower_bound=0.01,
     upper_bound=config.FREE_BITS,
 )

@@ -92,7 +92,7 @@ METHODS = {
     "free": Method(delta=_delta()),
     **{
         f"{bits} bits": Method(delta=_delta(bits))
-        for bits in (3.0, 2.0, 1.5, 1.2, 1.0, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+        for bits in (3.0, 2.0, 1.5, 1.2, 1.0, 0.9, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3)
     },
     **{f"step {step}": _one_step(step) for step in (2, 4, 5, 6, 8, 12, 16, 24)},
     **{f"penalty {value}": Method(delta=_delta(penalty=value)) for value in (2, 10, 50)},

@@ -156,7 +156,8 @@ class Stages:
         tensors, _ = files.read_tensors(self._run.float_file(name))
         variables.assign(model, tensors)
         qat = quantization.quantize(model, freeze_kernel_ranges=False)
-        self._calibrate(qat, name)
+        examples = plan.examples_of(name, self._dataset.train, self._map)
+        networks.calibrate(qat, examples, dataset=self._dataset, config=self._config)
         trainer = self._trainer(qat, self._config.base_qat_fit, phase="qat")
         self._fit(trainer, name, phase="qat", title=title)
         self._save_int8(qat, name)
@@ -192,23 +193,21 @@ class Stages:
     def _train_sub_qat(self, name, title):
         """Continues near the base's int8 network, and keeps the snapped int8 form."""
         if self._sub_qat is None:
-            model = sub_networks.build_qat(
-                self._config, self._dataset, name, base=self._base, grid=self._grid
-            )
+            model = sub_networks.build_qat(self._config, self._dataset, name, grid=self._grid)
             anchor = Anchor(self._base, self._config.delta.penalty)
-            self._sub_qat = self._trainer(
-                model, self._config.sub_qat_fit, phase="qat", anchor=anchor
-            )
+            fit = self._config.sub_qat_fit
+            self._sub_qat = self._trainer(model, fit, phase="qat", anchor=anchor)
         model = self._sub_qat.model
         tensors, _ = files.read_tensors(self._run.float_file(name))
-        weights = heads.resize(tensors, plan.widest_sub(self._map))
-        int8_grid.start_from(model, base=self._base, weights=weights)
-        if self._grid:
-            bits = self._config.delta.bits
-            step = sub_networks.finest_step(self._base, tensors, bits=bits)
-            self._grid.step.assign(step)
-        self._calibrate(model, name)
-        sub_networks.restore_frozen(model, base=self._base)
+        sub_networks.start_qat(
+            model,
+            name,
+            tensors,
+            base=self._base,
+            grid=self._grid,
+            config=self._config,
+            dataset=self._dataset,
+        )
         self._fit(self._sub_qat, name, phase="qat", title=title)
         if self._grid:
             self._grid.snap(model)
@@ -259,7 +258,3 @@ class Stages:
             integer_network.save(network, self._run.int8_file(name))
         self._drop_old_checkpoints(name)
         self._devices.wait()
-
-    def _calibrate(self, qat_model: keras.Model, name: str) -> None:
-        examples = plan.examples_of(name, self._dataset.train, self._map)
-        networks.calibrate(qat_model, examples, dataset=self._dataset, config=self._config)

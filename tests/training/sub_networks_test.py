@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ss_tf.data import examples
 from ss_tf.deltas import bank
 from ss_tf.models import integer_network
 from ss_tf.training import distribution, metrics_log, networks, stages, sub_networks
@@ -121,3 +122,22 @@ def test_a_network_that_moved_further_gets_a_wider_step():
 def test_the_widest_step_is_the_range_itself():
     base, weights = _base_and_weights(60.0)
     assert sub_networks.finest_step(base, weights, bits=0.01) == 127
+
+
+def test_superclasses_of_more_images_get_more_bits(run_config, stripes):
+    labels_map = stripes.superclass_map
+    owner = np.asarray(labels_map.superclass_of_label)
+    # One image of each label, but 20 of the first.
+    labels = np.concatenate([np.zeros(19, np.int64), np.arange(labels_map.num_labels)])
+    train = examples.Examples(
+        images=np.zeros((len(labels), 8, 8, 1), np.uint8),
+        labels=labels,
+        keys=np.array([str(number) for number in range(len(labels))]),
+    )
+    config = run_config()
+    config = dataclasses.replace(config, delta=dataclasses.replace(config.delta, bits=1.5))
+    uneven = dataclasses.replace(stripes, train=train)
+    for superclass, name in enumerate(labels_map.superclass_names):
+        count = np.sum(owner[labels] == superclass)
+        expected = 1.5 * (count / (len(labels) / labels_map.num_superclasses)) ** (1 / 3)
+        assert sub_networks.bits_of(name, config, uneven) == pytest.approx(expected)
