@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--full_width_rows", nargs="+", metavar="ROW", help="default: as --rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--full_width_seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--reseeded_rows", nargs="*", default=["free", "1.0 bits"], metavar="ROW")
+    parser.add_argument("--reseeded_rows", nargs="*", default=["free", "1.5 bits"], metavar="ROW")
     parser.add_argument("--json", type=pathlib.Path, help="file to write the results to")
     parser.add_argument("--figure", type=pathlib.Path, help="path of a PNG and an SVG, likewise")
     arguments = parser.parse_args()

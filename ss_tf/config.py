@@ -18,9 +18,9 @@ STEMS = ("imagenet", "small")
 SUB_INITS = ("super", "flat", "scratch")
 AUGMENTATIONS = ("translate", "rotate", "zoom", "flip", "color", "randaugment")
 # Parts of a ResNet in their order, as --freeze_through names them.
-# Of a delta: as many as a weight has, so that no delta is too large.
-FREE_BITS = 8
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
+# Bits per weight of a delta that no delta exceeds: as many as an int8 weight has.
+FREE_BITS = 8
 STRATEGIES = ("default", "mirrored", "multi_worker")
 
 

@@ -7,7 +7,7 @@ delta, for a lossless codec only collects what training leaves.
 
 How wide a step may be depends on how far a sub network has moved from the base. One of many images
 and classes moves five times as far as a small one: a step that costs the first nothing rounds the
-second's delta away (docs/results/delta_accuracy.json).
+second's delta away.
 """
 
 from __future__ import annotations
