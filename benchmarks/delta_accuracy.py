@@ -26,10 +26,10 @@ seed, in a folder of its own in --work_dir, where an interrupted measurement goe
 of the sub network's int8 file. `loss` is in points of two-stage top-1 (the int8 base decides the
 superclass), against "free" of the same seed; means over the seeds stand first. A seed decides the
 order and the augmentation of the images; base and float networks are the same; after the first,
-seeds are for the rows of --reseeded_rows. The key numbers are those of the smallest row of bits,
-penalty or both that loses on minival at most what the goal allows, 0.5 points for a small network
-and 0.2 for one of full width; `within_0.2` names the row that 0.2 points would choose, which is how
-the default is.
+seeds are for the rows of --reseeded_rows. The key numbers are those of --key_row, what the flags'
+defaults or the preset give. `chosen` names the smallest row of bits, penalty or both that loses on
+minival at most what the goal allows, 0.5 points for a small network and 0.2 for one of full width,
+and `within_0.2` the one that 0.2 points would choose: of few images, minival is a coarse judge.
 """
 
 from __future__ import annotations
@@ -82,12 +82,9 @@ def measure(
                 f"{name:16} seed {seed}  {_line(_row([found], [trained['free'][-1]]))}", flush=True
             )
     rows = {name: _row(found, trained["free"]) for name, found in trained.items()}
-    chosen = choose(rows, most_points_lost=most_points_lost)
     return {
-        "chosen": chosen,
+        "chosen": choose(rows, most_points_lost=most_points_lost),
         "within_0.2": choose(rows, most_points_lost=0.2),
-        "ratio": rows[chosen]["ratio"] if chosen else None,
-        "points_lost": rows[chosen]["loss"]["validation"] if chosen else None,
         "seeds": list(seeds),
         "rows": rows,
     }
@@ -155,19 +152,30 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--full_width_seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--reseeded_rows", nargs="*", default=["free", "1.5 bits"], metavar="ROW")
+    parser.add_argument("--key_row", default="1.5 bits", metavar="ROW")
+    parser.add_argument("--full_width_key_row", default="0.75 bits", metavar="ROW")
     parser.add_argument("--json", type=pathlib.Path, help="file to write the results to")
     parser.add_argument("--figure", type=pathlib.Path, help="path of a PNG and an SVG, likewise")
     arguments = parser.parse_args()
     full_rows = arguments.full_width_rows or arguments.rows
-    for name in [*arguments.rows, *full_rows, *arguments.reseeded_rows]:
+    named = [arguments.key_row, arguments.full_width_key_row, *arguments.reseeded_rows]
+    for name in [*arguments.rows, *full_rows, *named]:
         if name not in methods.METHODS:
             parser.error(f"no row {name!r}, expected any of {', '.join(methods.METHODS)}.")
     results = {}
-    for suffix, run_dir, rows, seeds, most in (
-        ("", arguments.run_dir, arguments.rows, arguments.seeds, _MOST_POINTS_LOST),
+    for suffix, run_dir, key, rows, seeds, most in (
+        (
+            "",
+            arguments.run_dir,
+            arguments.key_row,
+            arguments.rows,
+            arguments.seeds,
+            _MOST_POINTS_LOST,
+        ),
         (
             "_full_width",
             arguments.full_width_run_dir,
+            arguments.full_width_key_row,
             full_rows,
             arguments.full_width_seeds,
             _MOST_AT_FULL_WIDTH,
@@ -178,13 +186,14 @@ def main() -> None:
         found = measure(
             RunDir(run_dir),
             arguments.work_dir / run_dir.name,
-            names=list(dict.fromkeys(["free", *rows])),
+            names=list(dict.fromkeys(["free", *rows, key])),
             seeds=seeds,
             reseeded=["free", *arguments.reseeded_rows],
             most_points_lost=most,
         )
-        results[f"int8_ratio_mean{suffix}"] = found["ratio"]
-        results[f"accuracy_loss_points{suffix}"] = found["points_lost"]
+        row = found["rows"][key]
+        results[f"int8_ratio_mean{suffix}"] = row["ratio"]
+        results[f"accuracy_loss_points{suffix}"] = row["loss"]["validation"]
         results[f"details{suffix}"] = found
         if arguments.figure:
             path = arguments.figure.with_stem(arguments.figure.stem + suffix)
