@@ -52,7 +52,8 @@ def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
     axes.set(title=title, xlabel="bank entry / int8 network, mean", ylabel="two-stage top-1, %")
-    axes.legend(fontsize=8)
+    axes.margins(y=0.08)
+    axes.legend(fontsize=8, loc="lower right")
     axes.grid(color="0.9")
     for suffix in (".png", ".svg"):
         # No date and fixed identifiers: the same rows give the same bytes.
