@@ -139,8 +139,8 @@ def _line(row: Mapping) -> str:
     return f"ratio {row['ratio']:.4f}  bits/weight {row['bits_per_weight']:.3f}  {shown}"
 
 
-def main() -> None:
-    """Measures, prints, and writes the file that is asked for."""
+def _arguments() -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -157,12 +157,17 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path, help="file to write the results to")
     parser.add_argument("--figure", type=pathlib.Path, help="path of a PNG and an SVG, likewise")
     arguments = parser.parse_args()
-    full_rows = arguments.full_width_rows or arguments.rows
+    arguments.full_width_rows = arguments.full_width_rows or arguments.rows
     named = [arguments.key_row, arguments.full_width_key_row, *arguments.reseeded_rows]
-    for name in [*arguments.rows, *full_rows, *named]:
+    for name in [*arguments.rows, *arguments.full_width_rows, *named]:
         if name not in methods.METHODS:
             parser.error(f"no row {name!r}, expected any of {', '.join(methods.METHODS)}.")
-    results = {}
+    return arguments
+
+
+def main() -> None:
+    """Measures, prints, and writes the file that is asked for."""
+    arguments, results = _arguments(), {}
     for suffix, run_dir, key, rows, seeds, most in (
         (
             "",
@@ -176,7 +181,7 @@ def main() -> None:
             "_full_width",
             arguments.full_width_run_dir,
             arguments.full_width_key_row,
-            full_rows,
+            arguments.full_width_rows,
             arguments.full_width_seeds,
             _MOST_AT_FULL_WIDTH,
         ),

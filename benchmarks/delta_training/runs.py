@@ -84,9 +84,9 @@ def _copy(run: RunDir, into: RunDir, *, config, dataset, method) -> dict[str, in
     base = int8_grid.float_weights(integer_network.load(run.int8_file(config.base)))
     num_bytes = {}
     for superclass in superclasses_with_sub(dataset.superclass_map).values():
-        weights, metadata = files.read_tensors(run.float_file(sub(superclass)))
         if method.delta.freeze_through:
             continue  # Its float phase is frozen, too, and so trained anew.
+        weights, metadata = files.read_tensors(run.float_file(sub(superclass)))
         if method.project:
             weights, num_bytes[superclass] = method.project(base, weights)
         files.write_tensors(into.float_file(sub(superclass)), weights, metadata=metadata)
