@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-
-SUPER, FLAT = "super", "flat"
+from ss_tf.training.run_dir import FLAT, SUPER
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
