@@ -39,7 +39,7 @@ class IntegerNetwork:
     metadata: dict[str, str]
 
     def __post_init__(self):
-        for name, tensor in _tensors(self):
+        for name, tensor in named_tensors(self):
             dtype = _GROUPS[name.partition("/")[0]]
             if tensor.dtype != dtype:
                 raise ValueError(f"{name} is {tensor.dtype}, expected {np.dtype(dtype)}.")
@@ -55,6 +55,18 @@ def is_head(name: str) -> bool:
     return name.startswith(f"{HEAD}/")
 
 
+def num_classes(network: IntegerNetwork) -> int:
+    """Returns the width of the head.
+
+    Raises:
+      ValueError: if there is no head.
+    """
+    kernel = f"{HEAD}/kernel"
+    if kernel not in network.kernels:
+        raise ValueError(f"{kernel!r} is missing, expected a network with a head.")
+    return network.kernels[kernel].shape[-1]
+
+
 def dequantized(network: IntegerNetwork) -> dict[str, np.ndarray]:
     """Returns the kernels as float32, kernel times scale, by the same names."""
     return {name: kernel * network.scales[name] for name, kernel in network.kernels.items()}
@@ -62,12 +74,12 @@ def dequantized(network: IntegerNetwork) -> dict[str, np.ndarray]:
 
 def digest(network: IntegerNetwork) -> str:
     """Returns the SHA-256, in hex, of all names, dtypes, shapes and values; not of metadata."""
-    return files.digest(dict(_tensors(network)))
+    return files.digest(dict(named_tensors(network)))
 
 
 def save(network: IntegerNetwork, path: pathlib.Path) -> None:
     """Writes the network to one .safetensors file, which appears whole or not at all."""
-    files.write_tensors(path, dict(_tensors(network)), metadata=network.metadata)
+    files.write_tensors(path, dict(named_tensors(network)), metadata=network.metadata)
 
 
 def load(path: pathlib.Path) -> IntegerNetwork:
@@ -92,7 +104,7 @@ def load(path: pathlib.Path) -> IntegerNetwork:
         raise ValueError(f"{path} is no integer network: {error}") from error
 
 
-def _tensors(network: IntegerNetwork) -> Iterator[tuple[str, np.ndarray]]:
+def named_tensors(network: IntegerNetwork) -> Iterator[tuple[str, np.ndarray]]:
     """Yields `group/name` and tensor, sorted by group and name."""
     for group in sorted(_GROUPS):
         for name, tensor in sorted(getattr(network, group).items()):

@@ -88,13 +88,16 @@ def layers_through(model: keras.Model, stage: str | None) -> frozenset[str]:
     """
     last = -1 if stage is None else config_lib.STAGES.index(stage)
     names = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    return frozenset(name for name in names if _stage_of(name) <= last)
+    return frozenset(name for name in names if stage_of(name) <= last)
 
 
-def _stage_of(layer: str) -> int:
-    """Returns the place in `config.STAGES` of a layer's stage; what follows the stages is last."""
+def stage_of(layer: str) -> int:
+    """Returns the place in `config.STAGES` of a layer's stage; what follows the stages is last.
+
+    The input, whose quantizer has a range, is of the first.
+    """
     first = layer.partition(".")[0]
-    if first in ("conv1", "bn1", "relu", "maxpool"):
+    if first in ("image", "conv1", "bn1", "relu", "maxpool"):
         return 0
     return config_lib.STAGES.index(first) if first in config_lib.STAGES else len(config_lib.STAGES)
 

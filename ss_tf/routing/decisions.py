@@ -55,7 +55,7 @@ def opened(
     Raises:
       ValueError: if the policy wants what a super base does not give.
     """
-    _check_base(policy, base_label_probabilities)
+    policy.check_base(is_flat=base_label_probabilities is not None)
     order = np.argsort(-superclass_probabilities, axis=1, kind="stable")
     ranked = np.take_along_axis(superclass_probabilities, order, axis=1)
     wanted = np.ones(ranked.shape, bool)
@@ -94,7 +94,7 @@ def label_scores(
     Raises:
       ValueError: if the policy wants what a super base does not give, or as `rows_of`.
     """
-    _check_base(policy, base_label_probabilities)
+    policy.check_base(is_flat=base_label_probabilities is not None)
     scores = np.zeros((len(is_open), superclass_map.num_labels))
     for superclass in np.flatnonzero(is_open.any(axis=0)):
         rows = np.flatnonzero(is_open[:, superclass])
@@ -134,10 +134,7 @@ def decide(
     Raises:
       ValueError: if logits are missing or of another shape, or the policy does not fit them.
     """
-    unknown = sorted(set(policy.temperatures) - set(superclass_map.superclass_names))
-    if unknown:
-        known = ", ".join(superclass_map.superclass_names)
-        raise ValueError(f"temperatures has {unknown[0]!r}, expected names out of {known}.")
+    policy.check_names(superclass_map.superclass_names)
     probabilities = superclass_probabilities(base_logits, superclass_map, base_kind=base_kind)
     base = softmax(base_logits) if base_kind == FLAT else None
     is_open = opened(probabilities, policy, base_label_probabilities=base)
@@ -188,12 +185,3 @@ def _most_probable(
             logits = rows_of(superclass, rows, sub_logits, superclass_map)
             labels[rows] = members[logits.argmax(axis=1)]
     return labels
-
-
-def _check_base(policy: RoutingPolicy, base_label_probabilities: np.ndarray | None) -> None:
-    """Raises ValueError if a policy for flat bases comes without probabilities of labels."""
-    if base_label_probabilities is None and (policy.early_exit is not None or policy.base_weight):
-        raise ValueError(
-            f"early_exit is {policy.early_exit} and base_weight {policy.base_weight}, expected "
-            "None and 0: a super base gives no probabilities of labels."
-        )

@@ -8,7 +8,7 @@ import json
 import pathlib
 import reprlib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ss_tf import files
 
@@ -67,6 +67,23 @@ class RoutingPolicy:
         # A copy that nobody can change, as the dataclass is frozen.
         own = types.MappingProxyType(dict(self.temperatures))
         object.__setattr__(self, "temperatures", own)
+
+    def check_base(self, *, is_flat: bool) -> None:
+        """Raises ValueError if the policy needs probabilities of labels and the base gives none."""
+        if not is_flat and (self.early_exit is not None or self.base_weight):
+            raise ValueError(
+                f"early_exit is {self.early_exit} and base_weight {self.base_weight}, expected "
+                "None and 0: a super base gives no probabilities of labels."
+            )
+
+    def check_names(self, superclass_names: Sequence[str]) -> None:
+        """Raises ValueError if there is a temperature of an unknown superclass."""
+        unknown = sorted(set(self.temperatures) - set(superclass_names))
+        if unknown:
+            raise ValueError(
+                f"temperatures has {unknown[0]!r}, expected names out of "
+                f"{', '.join(superclass_names)}."
+            )
 
     def to_json(self) -> str:
         """Returns the policy as JSON text, one entry per attribute, and the format's version."""

@@ -1,118 +1,122 @@
-"""ResidentNetwork: one Keras model that becomes each network of a run in turn."""
+"""ResidentNetwork: one int8 network in memory, and the others of a run as compressed deltas to it.
+
+All of it is TensorFlow variables and operations, so it can be exported. A call changes nothing: the
+kernels of a sub network are made from the base's and a delta, and are gone when it returns. So
+calls from several threads do not meet, and the base cannot drift.
+"""
 
 from __future__ import annotations
 
-import pathlib
-import threading
+from collections.abc import Sequence
 
-import numpy as np
-import tf_keras as keras
+import tensorflow as tf
 
-from ss_tf.deltas import bank
-from ss_tf.models import heads, int8_grid, integer_network
 from ss_tf.models.integer_network import IntegerNetwork
+from ss_tf.models.pure_network import PureNetwork
+from ss_tf.routing import packed_sub
+from ss_tf.routing.flat_part import HEAD_BIAS, HEAD_KERNEL, FlatPart
+
+_NONE = packed_sub.PackedSub(
+    kernel_streams=(b"",) * packed_sub.STREAMS, rest=b"", numbers=(0, 0, 0, 0)
+)
 
 
-class ResidentNetwork:
-    """The base, or the sub network of a superclass restored from the bank.
-
-    In memory are one model and the base in int8; sub networks stay on disk. Every switch sets all
-    variables to stored values, so nothing is left of the network before and nothing drifts.
-
-    Variables are exact. The padded head can make a CPU sum in another order than a head of the
-    network's own width: of heads with two classes or more, seen for a batch of one image with
-    2,048 features, never with 512 or fewer.
-
-    Every method takes `lock`, so calls from several threads do not mix; a caller that switches and
-    then wants logits holds `lock` over both.
+class ResidentNetwork(tf.Module):
+    """Computes the logits of a base and of sub networks.
 
     Attributes:
-      lock: a `threading.RLock`.
+      image_shape: `[height, width, channels]` of an image.
+      delta_bytes: of each superclass, what its sub network takes in memory.
     """
 
-    def __init__(self, model: keras.Model, base: IntegerNetwork, bank_dir: pathlib.Path):
-        """Makes the base resident.
+    def __init__(
+        self,
+        trunk: PureNetwork | None,
+        tail: PureNetwork,
+        *,
+        base: IntegerNetwork,
+        subs: Sequence[IntegerNetwork | None],
+    ):
+        """Makes the base resident, and compresses the sub networks.
 
         Args:
-          model: quantization-aware network whose head is as wide as the widest network of the
-            run. It is changed by every switch; nothing else may use it.
-          base: the network that the bank's entries are relative to. Not modified.
-          bank_dir: folder of the bank.
-
-        Raises:
-          ValueError: if the base does not fit the model; the message names the tensor.
+          trunk: the stages that all networks have in common, or None.
+          tail: the others.
+          base: the network that deltas are relative to.
+          subs: for each superclass its sub network, or None where there is none. Their tensors in
+            the trunk are not looked at.
         """
-        self.lock = threading.RLock()
-        self._model = model
-        self._base = base
-        self._bank_dir = pathlib.Path(bank_dir)
-        self._assign(base)
-        self._superclass_name = None
+        super().__init__(name="resident_network")
+        self._trunk, self._tail = trunk, tail
+        self.image_shape = (trunk or tail).input_shape
+        self._trunk_part = FlatPart(trunk.weights if trunk else (), base)
+        self._tail_part = FlatPart(tail.weights, base)
+        self._trunk_kernels, self._trunk_floats = _variables(self._trunk_part, base, "trunk")
+        self._tail_kernels, self._tail_floats = _variables(self._tail_part, base, "tail")
+        self._head = _variable(base.kernels[HEAD_KERNEL], "head/kernel")
+        self._bias = _variable(base.floats[HEAD_BIAS], "head/bias")
+        packed = [
+            _NONE if sub is None else packed_sub.pack(self._tail_part, base=base, sub=sub)
+            for sub in subs
+        ]
+        self.delta_bytes = [one.num_bytes for one in packed]
+        self._streams = _variable([one.kernel_streams for one in packed], "deltas/kernels")
+        self._rests = _variable([one.rest for one in packed], "deltas/rest")
+        self._numbers = _variable([one.numbers for one in packed], "deltas/numbers")
 
-    @property
-    def superclass_name(self) -> str | None:
-        """The superclass whose sub network is resident, or None for the base."""
-        return self._superclass_name
-
-    @property
-    def num_classes(self) -> int:
-        """Number of logits of the network that is resident."""
-        return self._num_classes
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of an input image."""
-        return self._model.input_shape[1:]
-
-    def switch(self, superclass_name: str | None) -> None:
-        """Makes the sub network of a superclass resident, or with None the base.
-
-        Raises:
-          ValueError: as `bank.read_entry`, or if the network does not fit the model. The network
-            that was resident then still is.
-        """
-        with self.lock:
-            if superclass_name == self._superclass_name:
-                return
-            if superclass_name is None:
-                network = self._base
-            else:
-                network = bank.read_entry(self._bank_dir, superclass_name, base=self._base)
-            self._assign(network)
-            self._superclass_name = superclass_name
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Computes the logits of the resident network.
+    def features(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns what the trunk makes of images `[batch, *image_shape]`; without one, the images.
 
         Args:
-          images: float32 `[batch, height, width, channels]`, normalised as for training.
-
-        Returns:
-          float32 `[batch, num_classes]`.
-
-        Raises:
-          ValueError: if the images have another shape or dtype.
+          images: float32, normalised as for training.
         """
-        check_images(images, self.image_shape)
-        with self.lock:
-            if not len(images):
-                return np.zeros((0, self._num_classes), np.float32)
-            return self._model.predict_on_batch(images)[:, : self._num_classes]
+        if self._trunk is None:
+            return images
+        weights = self._trunk_part.weights(self._trunk_kernels, self._trunk_floats)
+        return self._trunk(images, weights)
 
-    def _assign(self, network: IntegerNetwork) -> None:
-        """Sets all variables; changes nothing if the network does not fit."""
-        width = self._model.output_shape[-1]
-        num_classes = network.kernels[f"{integer_network.HEAD}/kernel"].shape[-1]
-        if num_classes > width:
-            raise ValueError(f"The network has {num_classes} classes, the model room for {width}.")
-        int8_grid.assign_integer(heads.resize_network(network, width), self._model)
-        self._num_classes = num_classes
-
-
-def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:
-    """Raises ValueError unless `images` is a float32 batch of images of that shape."""
-    if images.dtype != np.float32 or images.shape[1:] != image_shape or images.ndim != 4:
-        raise ValueError(
-            f"Images are {images.dtype} of shape {images.shape}, "
-            f"expected float32 of shape {('batch', *image_shape)}."
+    def base_logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns the base's logits, float32 `[batch, classes of the base]`."""
+        return self._logits(
+            features,
+            packed_sub.Restored(self._tail_kernels, self._tail_floats, self._head, self._bias),
         )
+
+    def sub_logits(self, superclass: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        """Returns the logits of a sub network, float32 `[batch, its subclasses]`.
+
+        Args:
+          superclass: integer scalar; one that has a sub network.
+          features: of `features`.
+        """
+        return self._logits(features, self.restore(superclass))
+
+    def restore(self, superclass: tf.Tensor) -> packed_sub.Restored:
+        """Returns the tensors of a sub network, for the stages after the trunk."""
+        return packed_sub.restore(
+            self._streams[superclass],
+            self._rests[superclass],
+            self._numbers[superclass],
+            base_kernels=self._tail_kernels,
+            base_floats=self._tail_floats,
+            num_features=self._head.shape[0],
+        )
+
+    def _logits(self, features: tf.Tensor, tensors: packed_sub.Restored) -> tf.Tensor:
+        part = self._tail_part
+        weights = part.weights(tensors.kernels, tensors.floats)
+        scale = part.head_scale(tensors.floats)
+        weights[HEAD_KERNEL] = tf.cast(tensors.head, tf.float32) * scale
+        weights[HEAD_BIAS] = tensors.bias
+        return self._tail(features, weights)
+
+
+def _variables(
+    part: FlatPart, base: IntegerNetwork, name: str
+) -> tuple[tf.Variable, tf.Variable]:
+    kernels = _variable(part.kernel_vector(base), f"{name}/kernels")
+    return kernels, _variable(part.float_vector(base), f"{name}/floats")
+
+
+def _variable(value: object, name: str) -> tf.Variable:
+    return tf.Variable(value, trainable=False, name=name)

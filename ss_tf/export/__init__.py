@@ -1,0 +1,1 @@
+"""Networks of a run in forms that other programs use."""

@@ -1,0 +1,128 @@
+"""Makes the router of a trained run."""
+
+from __future__ import annotations
+
+from ss_tf.config import RunConfig
+from ss_tf.data.examples import ImageFormat
+from ss_tf.deltas import bank
+from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.models import int8_grid, integer_network, quantization, trunk
+from ss_tf.models.integer_network import IntegerNetwork
+from ss_tf.models.pure_network import PureNetwork
+from ss_tf.models.resnet import build_resnet
+from ss_tf.routing.all_resident import AllResident
+from ss_tf.routing.policy import HARD, RoutingPolicy
+from ss_tf.routing.resident_network import ResidentNetwork
+from ss_tf.routing.router import Router
+from ss_tf.training.run_dir import RunDir
+
+
+def load_router(
+    config: RunConfig,
+    run: RunDir,
+    *,
+    image_format: ImageFormat,
+    policy: RoutingPolicy = HARD,
+) -> Router:
+    """Makes the router of a run's int8 base and its bank.
+
+    Args:
+      config: the run's settings.
+      run: its folder.
+      image_format: of the images that it was trained on.
+      policy: how to route.
+
+    Raises:
+      ValueError: if the run lacks a network that two-stage routing needs, one is damaged or does
+        not belong to it; the message says what to do.
+    """
+    superclass_map = run.superclass_map()
+    base, subs = load_networks(config, run, superclass_map=superclass_map)
+    model = _model(config, base, image_format=image_format)
+    stage = trunk.shared_stage(base, [sub for sub in subs if sub is not None])
+    shared, rest = trunk.split(model, stage)
+    networks = ResidentNetwork(
+        PureNetwork(shared) if shared else None, PureNetwork(rest), base=base, subs=subs
+    )
+    return Router(networks, superclass_map, base_kind=config.base, policy=policy)
+
+
+def load_vanilla_router(
+    config: RunConfig, run: RunDir, *, image_format: ImageFormat, policy: RoutingPolicy = HARD
+) -> Router:
+    """Makes the router that has all of a run's int8 networks in memory; else as `load_router`."""
+    superclass_map = run.superclass_map()
+    base, subs = load_networks(config, run, superclass_map=superclass_map)
+    network = PureNetwork(_model(config, base, image_format=image_format))
+    networks = AllResident(network, base=base, subs=subs)
+    return Router(networks, superclass_map, base_kind=config.base, policy=policy)
+
+
+def load_networks(
+    config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap
+) -> tuple[IntegerNetwork, list[IntegerNetwork | None]]:
+    """Reads the int8 base, and of each superclass the sub network out of the bank.
+
+    Returns:
+      The base, and one entry per superclass: None where there is a single label.
+
+    Raises:
+      ValueError: if one is missing, damaged or another's; the message says what to do.
+    """
+    if config.base is None:
+        raise ValueError(
+            f"{run.path} was trained with --sub_init=scratch, so it has no base to predict with, "
+            "expected a run with --sub_init=super or --sub_init=flat."
+        )
+    if not run.int8_file(config.base).is_file():
+        raise ValueError(
+            f"{run.path} has no {config.base} network: {run.int8_file(config.base)} is missing. "
+            f"Run train.py --stage={config.base} first, or --stage=all."
+        )
+    num_subclasses = [
+        len(superclass_map.labels_in(superclass))
+        for superclass in range(superclass_map.num_superclasses)
+    ]
+    names = superclass_map.superclass_names
+    stored = bank.names(run.bank_dir)
+    missing = [
+        name
+        for name, count in zip(names, num_subclasses, strict=True)
+        if count > 1 and name not in stored
+    ]
+    if missing:
+        raise ValueError(
+            f"{run.path} has no sub network of {', '.join(missing)}. "
+            f"Run train.py --stage=sub --superclass={','.join(missing)} first."
+        )
+    base = integer_network.load(run.int8_file(config.base))
+    subs = [
+        _load_sub(run, name, base=base, num_subclasses=count) if count > 1 else None
+        for name, count in zip(names, num_subclasses, strict=True)
+    ]
+    return base, subs
+
+
+def _load_sub(run: RunDir, name: str, *, base: IntegerNetwork, num_subclasses: int):
+    """Reads a sub network out of the bank."""
+    sub = bank.read_entry(run.bank_dir, name, base=base)
+    num_classes = integer_network.num_classes(sub)
+    if num_classes != num_subclasses:
+        raise ValueError(
+            f"The sub network of {name!r} has {num_classes} classes, "
+            f"expected its {num_subclasses} subclasses."
+        )
+    return sub
+
+
+def _model(config: RunConfig, base: IntegerNetwork, *, image_format: ImageFormat):
+    """Returns the quantization-aware model of the base."""
+    model = build_resnet(
+        config.model,
+        num_classes=integer_network.num_classes(base),
+        image_size=config.data.image_size,
+        channels=image_format.channels,
+    )
+    qat_model = quantization.quantize(model, freeze_kernel_ranges=True)
+    int8_grid.assign_integer(base, qat_model)
+    return qat_model

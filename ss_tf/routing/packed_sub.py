@@ -1,0 +1,133 @@
+"""PackedSub: a sub network relative to the base, in a form that a graph restores."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from ss_tf.deltas import fields
+from ss_tf.models.integer_network import IntegerNetwork
+from ss_tf.routing import field_decoding
+from ss_tf.routing.flat_part import HEAD_BIAS, HEAD_KERNEL, FlatPart
+
+# Streams of kernels; TensorFlow inflates them side by side.
+STREAMS = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PackedSub:
+    """What is stored of a sub network, but for the stages it shares with the base.
+
+    Attributes:
+      kernel_streams: packed fields of the kernels' residuals, cut into `STREAMS` pieces.
+      rest: exceptions among the residuals (places as int32, then values), the head's kernel, then
+        scales, floats and the head's bias: of float32, the bits that differ from the base's, first
+        bytes first.
+      numbers: bits and step of the fields, number of exceptions, number of classes.
+    """
+
+    kernel_streams: tuple[bytes, ...]
+    rest: bytes
+    numbers: tuple[int, int, int, int]
+
+    @property
+    def num_bytes(self) -> int:
+        """What it takes in memory."""
+        return sum(map(len, self.kernel_streams)) + len(self.rest) + 4 * len(self.numbers)
+
+
+def pack(part: FlatPart, *, base: IntegerNetwork, sub: IntegerNetwork) -> PackedSub:
+    """Compresses a part of a sub network.
+
+    Args:
+      part: which tensors are stored.
+      base: the network that they are relative to.
+      sub: of the same shapes, but for the head's width.
+    """
+    residuals = part.kernel_vector(sub) - part.kernel_vector(base)
+    packed = fields.pack(residuals)
+    head = sub.kernels[HEAD_KERNEL]
+    differing = part.float_vector(sub).view(np.uint32) ^ part.float_vector(base).view(np.uint32)
+    floats = np.concatenate([differing, sub.floats[HEAD_BIAS].view(np.uint32)])
+    rest = b"".join(
+        [
+            packed.places.astype("<i4").tobytes(),
+            packed.values.tobytes(),
+            head.tobytes(),
+            floats.astype("<u4").view(np.uint8).reshape(-1, 4).T.tobytes(),
+        ]
+    )
+    return PackedSub(
+        kernel_streams=tuple(map(fields.compress, np.array_split(packed.packed, STREAMS))),
+        rest=zlib.compress(rest, 9),
+        numbers=(packed.bits, packed.step, packed.places.size, head.shape[-1]),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """Tensors of a sub network in a graph.
+
+    Attributes:
+      kernels: int8 `[part.num_kernel_values]`.
+      floats: float32 `[part.num_floats]`.
+      head: int8 `[features, classes]`.
+      bias: float32 `[classes]`.
+    """
+
+    kernels: tf.Tensor
+    floats: tf.Tensor
+    head: tf.Tensor
+    bias: tf.Tensor
+
+
+def restore(
+    kernel_streams: tf.Tensor,
+    rest: tf.Tensor,
+    numbers: tf.Tensor,
+    *,
+    base_kernels: tf.Tensor,
+    base_floats: tf.Tensor,
+    num_features: int,
+) -> Restored:
+    """Undoes `pack` in a graph.
+
+    Args:
+      kernel_streams: string `[STREAMS]`.
+      rest: string scalar.
+      numbers: int32 `[4]`.
+      base_kernels: int8, the base's kernel vector.
+      base_floats: float32, its float vector.
+      num_features: inputs of the head.
+    """
+    bits, step, exceptions, classes = tf.unstack(numbers)
+    packed = tf.concat([_inflate(kernel_streams[i]) for i in range(STREAMS)], axis=0)
+    data = _inflate(rest)
+    places, values, head, floats = tf.split(
+        data,
+        [4 * exceptions, exceptions, num_features * classes, -1],
+    )
+    residuals = field_decoding.residuals(
+        packed,
+        bits=bits,
+        step=step,
+        places=tf.bitcast(tf.reshape(places, [-1, 4]), tf.int32),
+        values=tf.bitcast(values, tf.int8),
+    )
+    words = tf.bitcast(tf.transpose(tf.reshape(floats, [4, -1])), tf.int32)
+    differing, bias = words[:-classes], words[-classes:]
+    base_words = tf.bitcast(base_floats, tf.int32)
+    return Restored(
+        # The sum of int8 wraps, as the difference did.
+        kernels=base_kernels + residuals,
+        floats=tf.bitcast(tf.bitwise.bitwise_xor(differing, base_words), tf.float32),
+        head=tf.reshape(tf.bitcast(head, tf.int8), [num_features, classes]),
+        bias=tf.bitcast(bias, tf.float32),
+    )
+
+
+def _inflate(stream: tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_raw(tf.io.decode_compressed(stream, "ZLIB"), tf.uint8)
