@@ -55,7 +55,7 @@ class TwoStageModel(tf.Module):
         images = tf.TensorSpec([None, height, width, channels], tf.float32, "images")
         pixels = tf.TensorSpec([None, None, None, channels], tf.uint8, "images")
         encoded = tf.TensorSpec([None], tf.string, "encoded")
-        self.signatures = {
+        self.functions = {
             "serving_default": tf.function(self._classify, input_signature=[images]),
             "serving_uint8": tf.function(self._classify_pixels, input_signature=[pixels]),
             "serving_jpeg": tf.function(self._classify_encoded, input_signature=[encoded]),
@@ -150,7 +150,7 @@ def save(
             image_format=image_format,
             asset_dir=folder,
         )
-        tf.saved_model.save(model, str(folder / "model"), signatures=model.signatures)
+        tf.saved_model.save(model, str(folder / "model"), signatures=model.functions)
         (folder / "model").rename(path)
 
 

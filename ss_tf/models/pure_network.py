@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import tensorflow as tf
 import tf_keras as keras
 
 from ss_tf.models import variables
+from ss_tf.models.heads import HEAD_TENSORS
 
 _READS = "ReadVariableOp"
 _FAKE_QUANTIZERS = ("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
@@ -47,9 +48,10 @@ class PureNetwork:
         self._weight_of = {node: name for node, name in weight_of.items() if node in kept}
         shapes = {name: tuple(v.shape) for name, v in variables.by_name(model).items()}
         self.weights = {name: shapes[name] for name in sorted(self._weight_of.values())}
+        self._run = self._as_function()
 
     def __call__(self, images: tf.Tensor, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Adds the operations to the graph that is being built.
+        """Runs the network, or adds it to the graph that is being built.
 
         Args:
           images: float32 `[batch, *input_shape]`.
@@ -58,15 +60,29 @@ class PureNetwork:
         Returns:
           float32 `[batch, *output_shape]`.
         """
-        inputs = {self._input: images}
-        inputs |= {node: weights[name] for node, name in self._weight_of.items()}
-        (output,) = tf.graph_util.import_graph_def(
-            self._graph,
-            input_map={f"{node}:0": tf.identity(value) for node, value in inputs.items()},
-            return_elements=[self._output],
-            name="network",
-        )
-        return output
+        return self._run(images, {name: weights[name] for name in self.weights})
+
+    def _as_function(self) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], tf.Tensor]:
+        """Compiles the operations, which eager code can call, too."""
+
+        def run(images, weights):
+            inputs = {self._input: images}
+            inputs |= {node: weights[name] for node, name in self._weight_of.items()}
+            (output,) = tf.graph_util.import_graph_def(
+                self._graph,
+                input_map={f"{node}:0": value for node, value in inputs.items()},
+                return_elements=[self._output],
+                name="network",
+            )
+            return output
+
+        images = tf.TensorSpec([None, *self.input_shape], tf.float32)
+        # The head of another network may have another width.
+        weights = {
+            name: tf.TensorSpec([*shape[:-1], None] if name in HEAD_TENSORS else shape, tf.float32)
+            for name, shape in self.weights.items()
+        }
+        return tf.function(run, autograph=False).get_concrete_function(images, weights)
 
 
 def _weights_of(graph: tf.Graph, model: keras.Model) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.probabilities import FLAT, SUPER
 
 
-class Networks(tf.Module, Protocol):
+class Networks(Protocol):
     """What a router needs of the networks; `ResidentNetwork` is one such."""
 
     image_shape: tuple[int, int, int]
@@ -69,9 +69,9 @@ class Router(tf.Module):
         self._policy = policy
         self._tables = _Tables(superclass_map, policy)
         signature = tf.TensorSpec([None, *networks.image_shape], tf.float32)
-        self.route = tf.function(self._routed, input_signature=[signature])
+        self.route = tf.function(self._route, input_signature=[signature])
         oracle = [signature, tf.TensorSpec([None], tf.int64)]
-        self._oracle = tf.function(self._routed, input_signature=oracle)
+        self._oracle = tf.function(self._route, input_signature=oracle)
 
     def __call__(self, images: np.ndarray) -> dict[str, tf.Tensor]:
         """Classifies images.
@@ -106,11 +106,27 @@ class Router(tf.Module):
             )
         return self._oracle(images, given.astype(np.int64))
 
-    def _routed(
+    def _route(
         self, images: tf.Tensor, superclasses: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
         """Builds the graph; with `superclasses`, of the oracle."""
-        tf.debugging.assert_all_finite(images, "images hold NaN or infinity.")
+        images = tf.debugging.assert_all_finite(images, "images hold NaN or infinity.")
+        count = tf.shape(images)[0]
+        # TensorFlow's fused convolutions refuse a batch of 0, so that one gets a blank image.
+        images = self._at_least_one(images, tf.float32)
+        if superclasses is not None:
+            superclasses = self._at_least_one(superclasses, tf.int64)
+        routed = self._routed(images, superclasses)
+        return {name: tensor[:count] for name, tensor in routed.items()}
+
+    def _at_least_one(self, values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Returns the values, or if there are none a single zero."""
+        blank = tf.zeros([1, *values.shape[1:]], dtype)
+        return tf.cond(tf.size(values) > 0, lambda: values, lambda: blank)
+
+    def _routed(
+        self, images: tf.Tensor, superclasses: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
         features = self.networks.features(images)
         base = tf.nn.softmax(self.networks.base_logits(features))
         by_superclass = self._by_superclass(base)
@@ -131,8 +147,9 @@ class Router(tf.Module):
         Args:
           images: as a call gets them, but not checked here.
         """
-        logits = self.networks.base_logits(self.networks.features(images))
-        return self._by_superclass(tf.nn.softmax(logits))
+        count = tf.shape(images)[0]
+        features = self.networks.features(self._at_least_one(images, tf.float32))
+        return self._by_superclass(tf.nn.softmax(self.networks.base_logits(features)))[:count]
 
     def _by_superclass(self, base: tf.Tensor) -> tf.Tensor:
         return base @ self._tables.membership if self._is_flat else base
