@@ -13,12 +13,8 @@ from ss_tf.config import RunConfig
 from ss_tf.data import catalog, image_files, preprocessing
 from ss_tf.data.examples import ImageFormat
 from ss_tf.data.image_files import UnreadableImageError
-from ss_tf.deltas import bank
-from ss_tf.evaluation.systems import superclasses_with_sub
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.models import integer_network, quantization
-from ss_tf.models.resnet import build_resnet
-from ss_tf.routing.resident_network import ResidentNetwork
+from ss_tf.routing import loading
 from ss_tf.routing.router import Router
 from ss_tf.training.run_dir import RunDir
 
@@ -91,7 +87,7 @@ def predict_images(
     """
     superclass_map = run.superclass_map()
     image_format = catalog.image_format(config.data.name)
-    router = _load_router(config, run, superclass_map=superclass_map, image_format=image_format)
+    router = loading.load_router(config, run, image_format=image_format)
     batch_size = config.flat_fit.batch_size
 
     def outcomes() -> Iterator[Prediction | UnreadableImageError]:
@@ -112,7 +108,9 @@ def _predict(
 ) -> Iterator[Prediction | UnreadableImageError]:
     """Routes the images of one batch that could be read."""
     readable = [image for image in images if isinstance(image, np.ndarray)]
-    routed = router(np.stack(readable)) if readable else None
+    routed = {}
+    if readable:
+        routed = {name: tensor.numpy() for name, tensor in router(np.stack(readable)).items()}
     row = 0
     for path, image in zip(paths, images, strict=True):
         if not isinstance(image, np.ndarray):
@@ -120,10 +118,10 @@ def _predict(
             continue
         yield Prediction(
             path=path,
-            superclass=superclass_map.superclass_names[routed.superclass[row]],
-            superclass_probability=float(routed.superclass_probability[row]),
-            subclass=superclass_map.label_names[routed.label[row]],
-            subclass_probability=float(routed.subclass_probability[row]),
+            superclass=superclass_map.superclass_names[routed["superclass"][row]],
+            superclass_probability=float(routed["superclass_probability"][row]),
+            subclass=superclass_map.label_names[routed["label"][row]],
+            subclass_probability=float(routed["subclass_probability"][row]),
         )
         row += 1
 
@@ -144,42 +142,3 @@ def _read(
         pixels, image_size=image_size, crop_fraction=image_format.crop_fraction
     )
     return preprocessing.normalise(preprocessing.to_unit_range(crop), image_format).numpy()
-
-
-def _load_router(
-    config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap, image_format: ImageFormat
-) -> Router:
-    """Makes the base resident.
-
-    Raises:
-      ValueError: if the run has no base, or lacks a network; the message says what to train.
-    """
-    if config.base is None:
-        raise ValueError(
-            f"{run.path} was trained with --sub_init=scratch, so it has no base to predict with, "
-            "expected a run with --sub_init=super or --sub_init=flat."
-        )
-    if not run.int8_file(config.base).is_file():
-        raise ValueError(
-            f"{run.path} has no {config.base} network: {run.int8_file(config.base)} is missing. "
-            f"Run train.py --stage={config.base} first, or --stage=all."
-        )
-    stored = bank.names(run.bank_dir)
-    missing = [n for n in superclasses_with_sub(superclass_map).values() if n not in stored]
-    if missing:
-        raise ValueError(
-            f"{run.path} has no sub network of {', '.join(missing)}. "
-            f"Run train.py --stage=sub --superclass={','.join(missing)} first."
-        )
-    model = build_resnet(
-        config.model,
-        num_classes=superclass_map.num_labels,
-        image_size=config.data.image_size,
-        channels=image_format.channels,
-    )
-    resident = ResidentNetwork(
-        quantization.quantize(model, freeze_kernel_ranges=True),
-        integer_network.load(run.int8_file(config.base)),
-        run.bank_dir,
-    )
-    return Router(resident, superclass_map, base_kind=config.base)

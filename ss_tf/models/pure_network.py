@@ -107,7 +107,9 @@ def _kernel_quantizers(read: tf.Operation, name: str) -> Iterator[tf.Operation]:
                 yield consumer
 
 
-def _between(graph: tf.Graph, inputs: Collection[str], output: tf.Operation) -> tf.compat.v1.GraphDef:
+def _between(
+    graph: tf.Graph, inputs: Collection[str], output: tf.Operation
+) -> tf.compat.v1.GraphDef:
     """Returns the operations that lead from some to another, with placeholders for the first."""
     needed, pending = set(), [output]
     while pending:

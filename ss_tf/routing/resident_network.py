@@ -111,9 +111,7 @@ class ResidentNetwork(tf.Module):
         return self._tail(features, weights)
 
 
-def _variables(
-    part: FlatPart, base: IntegerNetwork, name: str
-) -> tuple[tf.Variable, tf.Variable]:
+def _variables(part: FlatPart, base: IntegerNetwork, name: str) -> tuple[tf.Variable, tf.Variable]:
     kernels = _variable(part.kernel_vector(base), f"{name}/kernels")
     return kernels, _variable(part.float_vector(base), f"{name}/floats")
 

@@ -124,9 +124,7 @@ class Router(tf.Module):
         blank = tf.zeros([1, *values.shape[1:]], dtype)
         return tf.cond(tf.size(values) > 0, lambda: values, lambda: blank)
 
-    def _routed(
-        self, images: tf.Tensor, superclasses: tf.Tensor | None
-    ) -> dict[str, tf.Tensor]:
+    def _routed(self, images: tf.Tensor, superclasses: tf.Tensor | None) -> dict[str, tf.Tensor]:
         features = self.networks.features(images)
         base = tf.nn.softmax(self.networks.base_logits(features))
         by_superclass = self._by_superclass(base)
@@ -163,7 +161,9 @@ class Router(tf.Module):
         is_wanted = tf.concat(
             [tf.ones_like(before[:, :1], tf.bool), before[:, 1:] < policy.tau], axis=1
         )
-        is_open = tf.reduce_any(tf.one_hot(order, count, True, False) & is_wanted[..., None], axis=1)
+        is_open = tf.reduce_any(
+            tf.one_hot(order, count, True, False) & is_wanted[..., None], axis=1
+        )
         if policy.early_exit is None:
             return is_open
         return is_open & (tf.reduce_max(base, axis=1, keepdims=True) < policy.early_exit)

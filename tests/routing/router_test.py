@@ -1,44 +1,50 @@
-import threading
+import concurrent.futures
+import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ss_tf.hierarchy import superclass_map
-from ss_tf.routing import resident_network, router
+from ss_tf.routing import decisions, router, sub_logits
+from ss_tf.routing.policy import HARD, RoutingPolicy
 
-# Labels: 0 owl, 1 boat, 2 hen, 3 cat, 4 lion, 5 jay. "boat" has a single subclass.
+# "boat" has a single subclass. Birds are the labels 0, 2, 5; cats are 3, 4.
 MAP = superclass_map.SuperclassMap(
     superclass_names=("bird", "boat", "cat"),
     label_names=("owl", "tug", "hen", "tabby", "lion", "jay"),
     superclass_of_label=(0, 1, 0, 2, 2, 0),
 )
 LOG = np.log
+FIELDS = [field.name for field in dataclasses.fields(decisions.Routed)]
 
 
-class FakeResident:
+class FakeNetworks(tf.Module):
     """Networks that look their logits up: an image of 1x1x1 pixels is an index into a table."""
 
     image_shape = (1, 1, 1)
 
     def __init__(self, tables):
-        self.lock = threading.RLock()
-        self.switches = []
-        self._tables = {name: np.array(table, np.float32) for name, table in tables.items()}
-        self.switch(None)
+        super().__init__()
+        self.calls = []
+        self.tables = {name: np.array(table, np.float32) for name, table in tables.items()}
 
-    @property
-    def num_classes(self):
-        return self._tables[self.superclass_name].shape[1]
+    def features(self, images):
+        return images
 
-    def switch(self, name):
-        if name not in self._tables:
-            raise ValueError(f"no entry for {name}")
-        self.superclass_name = name
-        self.switches.append(name)
+    def base_logits(self, features):
+        return tf.gather(self.tables[None], tf.cast(features[:, 0, 0, 0], tf.int32))
 
-    def logits(self, images):
-        resident_network.check_images(images, self.image_shape)
-        return self._tables[self.superclass_name][images[:, 0, 0, 0].astype(int)]
+    def sub_logits(self, superclass, features):
+        def look_up(superclass, indices):
+            self.calls.append((int(superclass), len(indices)))
+            name = MAP.superclass_names[superclass]
+            if name not in self.tables:
+                raise ValueError(f"no entry for {name}")
+            return self.tables[name][indices.astype(int)]
+
+        logits = tf.numpy_function(look_up, [superclass, features[:, 0, 0, 0]], tf.float32)
+        return tf.ensure_shape(logits, [None, None])
 
 
 def _images(*indices):
@@ -46,9 +52,9 @@ def _images(*indices):
 
 
 @pytest.fixture
-def resident():
+def networks():
     """Images 0 and 3 are birds, 1 is a boat, 2 is a cat."""
-    return FakeResident(
+    return FakeNetworks(
         {
             None: LOG([[8, 1, 1], [1, 6, 3], [2, 3, 5], [4, 3, 3]]),
             "bird": LOG([[1, 2, 7], [1, 1, 1], [1, 1, 1], [5, 3, 2]]),
@@ -57,83 +63,168 @@ def resident():
     )
 
 
-def test_decisions_by_hand(resident):
-    routed = router.Router(resident, MAP, base_kind="super")(_images(0, 1, 2, 3))
-    np.testing.assert_array_equal(routed.superclass, [0, 1, 2, 0])
-    np.testing.assert_allclose(routed.superclass_probability, [0.8, 0.6, 0.5, 0.4], rtol=1e-6)
-    np.testing.assert_array_equal(routed.subclass, [2, 0, 1, 0])
-    np.testing.assert_allclose(routed.subclass_probability, [0.7, 1, 0.75, 0.5], rtol=1e-6)
-    # Birds are the labels 0, 2, 5; the boat is 1; cats are 3, 4.
-    np.testing.assert_array_equal(routed.label, [5, 1, 4, 0])
-    assert [routed.superclass.dtype, routed.subclass.dtype, routed.label.dtype] == [np.int64] * 3
-    np.testing.assert_array_equal(routed.opened, np.eye(3, dtype=bool)[[0, 1, 2, 0]], strict=True)
-    assert routed.superclass_probability.dtype == routed.subclass_probability.dtype == np.float32
+def _random_networks(base_width, count=40):
+    rng = np.random.default_rng(base_width)
+    widths = {None: base_width, "bird": 3, "cat": 2}
+    return FakeNetworks({name: 2 * rng.normal(size=(count, n)) for name, n in widths.items()})
 
 
-def test_decisions_follow_the_order_of_the_images(resident):
-    route = router.Router(resident, MAP, base_kind="super")
-    rng = np.random.default_rng(0)
-    order = rng.integers(0, 4, 50)
+def test_decisions_by_hand(networks):
+    routed = router.Router(networks, MAP, base_kind="super")(_images(0, 1, 2, 3))
+    np.testing.assert_array_equal(routed["superclass"], [0, 1, 2, 0])
+    np.testing.assert_allclose(routed["superclass_probability"], [0.8, 0.6, 0.5, 0.4], rtol=1e-6)
+    np.testing.assert_array_equal(routed["subclass"], [2, 0, 1, 0])
+    np.testing.assert_allclose(routed["subclass_probability"], [0.7, 1, 0.75, 0.5], rtol=1e-6)
+    np.testing.assert_array_equal(routed["label"], [5, 1, 4, 0])
+    np.testing.assert_array_equal(routed["opened"], np.eye(3, dtype=bool)[[0, 1, 2, 0]])
+    assert set(routed) == set(FIELDS)
+
+
+SOFT = RoutingPolicy(top_k=2, tau=0.8, temperatures={"bird": 1.7, "cat": 0.6})
+
+
+@pytest.mark.parametrize(
+    ("base_kind", "policy"),
+    [
+        ("super", HARD),
+        ("super", SOFT),
+        ("super", dataclasses.replace(SOFT, top_k=9, tau=1.0, abstain_below=0.4)),
+        ("flat", HARD),
+        ("flat", SOFT),
+        ("flat", dataclasses.replace(SOFT, early_exit=0.5, base_weight=0.3)),
+        ("flat", RoutingPolicy(early_exit=0.0)),
+    ],
+)
+def test_decisions_are_those_of_the_reference(base_kind, policy):
+    networks = _random_networks({"super": 3, "flat": 6}[base_kind])
+    indices = np.random.default_rng(0).permutation(40)
+    routed = router.Router(networks, MAP, base_kind=base_kind, policy=policy)(_images(*indices))
+    subs = {
+        superclass: sub_logits.SubLogits(np.arange(40), networks.tables[name][indices])
+        for superclass, name in ((0, "bird"), (2, "cat"))
+    }
+    expected = decisions.decide(
+        networks.tables[None][indices], subs, MAP, base_kind=base_kind, policy=policy
+    )
+    assert set(routed) == set(FIELDS)
+    for name in FIELDS:
+        found, wanted = routed[name].numpy(), getattr(expected, name)
+        assert found.dtype == wanted.dtype, name
+        if found.dtype == np.float32:
+            np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-6, err_msg=name)
+        else:
+            np.testing.assert_array_equal(found, wanted, err_msg=name)
+    if policy.abstain_below:
+        assert 0 < np.mean(routed["label"] == -1) < 1
+
+
+def test_each_sub_network_runs_once_over_the_images_that_open_it(networks):
+    router.Router(networks, MAP, base_kind="super")(_images(2, 0, 1, 3, 2, 0, 0, 2))
+    assert networks.calls == [(0, 4), (2, 3)]
+    networks.calls.clear()
+    # Beside the most probable one, image 0 opens the boat, which needs no network.
+    policy = RoutingPolicy(top_k=2, tau=1.0)
+    router.Router(networks, MAP, base_kind="super", policy=policy)(_images(2, 0))
+    assert networks.calls == [(0, 1), (2, 1)]
+
+
+def test_a_superclass_with_one_subclass_needs_no_sub_network(networks):
+    routed = router.Router(networks, MAP, base_kind="super")(_images(1, 1))
+    assert networks.calls == []
+    np.testing.assert_array_equal(routed["label"], [1, 1])
+    np.testing.assert_array_equal(routed["subclass_probability"], np.ones(2, np.float32))
+
+
+def test_decisions_follow_the_order_of_the_images_in_batches_of_any_size(networks):
+    route = router.Router(networks, MAP, base_kind="super", policy=SOFT)
+    order = np.random.default_rng(0).integers(0, 4, 50)
     one_by_one = [route(_images(index)) for index in order]
     together = route(_images(*order))
-    for field in ("superclass", "superclass_probability", "subclass", "label", "opened"):
-        expected = np.concatenate([getattr(routed, field) for routed in one_by_one])
-        np.testing.assert_array_equal(getattr(together, field), expected)
+    for name in FIELDS:
+        expected = np.concatenate([routed[name] for routed in one_by_one])
+        np.testing.assert_array_equal(together[name], expected)
+    empty = route(_images())
+    assert {name: tensor.shape.as_list() for name, tensor in empty.items()} == {
+        **{name: [0] for name in FIELDS},
+        "opened": [0, 3],
+    }
+    assert route.route.experimental_get_tracing_count() == 1
 
 
-def test_each_sub_network_is_switched_to_once_and_the_base_comes_back(resident):
-    route = router.Router(resident, MAP, base_kind="super")
-    resident.switches.clear()
-    route(_images(2, 0, 1, 3, 2, 0, 0, 2))
-    assert [name for name in resident.switches if name is not None] == ["bird", "cat"]
-    assert resident.superclass_name is None
+def test_eager_is_as_graph(networks):
+    route = router.Router(networks, MAP, base_kind="super", policy=SOFT)
+    compiled = route(_images(0, 1, 2, 3))
+    tf.config.run_functions_eagerly(True)
+    try:
+        eager = route(_images(0, 1, 2, 3))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    for name in FIELDS:
+        np.testing.assert_array_equal(eager[name], compiled[name])
 
 
-def test_a_superclass_with_one_subclass_needs_no_sub_network(resident):
-    route = router.Router(resident, MAP, base_kind="super")
-    resident.switches.clear()
-    routed = route(_images(1, 1))
-    assert set(resident.switches) == {None}
-    np.testing.assert_array_equal(routed.label, [1, 1])
-    np.testing.assert_array_equal(routed.subclass_probability, np.ones(2, np.float32))
+def test_the_oracle_opens_the_superclass_that_is_given(networks):
+    route = router.Router(networks, MAP, base_kind="super")
+    routed = route.oracle(_images(0, 0, 3), np.array([0, 2, 1]))
+    np.testing.assert_array_equal(routed["superclass"], [0, 2, 1])
+    np.testing.assert_array_equal(routed["label"], [5, 3, 1])
+    np.testing.assert_allclose(routed["superclass_probability"], [0.8, 0.1, 0.3], rtol=1e-6)
+    assert route.oracle(_images(), np.zeros(0, int))["label"].shape == (0,)
+    for bad in ([0, 3], [-1, 0], [0]):
+        with pytest.raises(ValueError, match=r"expected one of 0\.\.2 for each of 2 images"):
+            route.oracle(_images(0, 1), np.array(bad))
 
 
-def test_a_flat_base_decides_by_summed_probability():
-    # The most probable label is tug (0.3), but birds together have 0.2 + 0.15 + 0.25.
-    table = LOG([[0.2, 0.3, 0.15, 0.05, 0.05, 0.25]])
-    resident = FakeResident({None: table, "bird": LOG([[1, 1, 2]])})
-    routed = router.Router(resident, MAP, base_kind="flat")(_images(0))
-    np.testing.assert_array_equal(routed.superclass, [0])
-    np.testing.assert_allclose(routed.superclass_probability, [0.6], rtol=1e-6)
-    np.testing.assert_array_equal(routed.label, [5])
+def test_the_probabilities_of_the_first_stage(networks):
+    route = router.Router(networks, MAP, base_kind="super")
+    found = route.superclass_probabilities(tf.constant(_images(0, 3)))
+    np.testing.assert_allclose(found, [[0.8, 0.1, 0.1], [0.4, 0.3, 0.3]], rtol=1e-6)
+    assert route.superclass_probabilities(tf.constant(_images())).shape == (0, 3)
 
 
-def test_a_batch_of_none_gives_an_empty_result(resident):
-    routed = router.Router(resident, MAP, base_kind="super")(_images())
-    assert routed.opened.shape == (0, 3)
-    for name, field in vars(routed).items():
-        assert name == "opened" or field.shape == (0,)
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((1, 2, 1, 1), np.float32), r"float32 of shape \(1, 2, 1, 1\), expected float32"),
+        (np.zeros((1, 1, 1)), r"float64 of shape \(1, 1, 1\), expected .*'batch', 1, 1, 1"),
+        (np.full((1, 1, 1, 1), np.nan, np.float32), "hold NaN or infinity"),
+    ],
+)
+def test_images_of_another_kind_are_refused_and_later_calls_are_right(networks, images, message):
+    route = router.Router(networks, MAP, base_kind="super")
+    with pytest.raises(ValueError, match=message):
+        route(images)
+    np.testing.assert_array_equal(route(_images(0))["label"], [5])
 
 
-def test_the_base_comes_back_after_an_error(resident):
-    route = router.Router(resident, MAP, base_kind="super")
-    del resident._tables["cat"]
-    with pytest.raises(ValueError, match="no entry for cat"):
+def test_a_call_after_one_that_failed_is_right(networks):
+    route = router.Router(networks, MAP, base_kind="super")
+    cat = networks.tables.pop("cat")
+    with pytest.raises(Exception, match="no entry for cat"):
         route(_images(0, 2))
-    assert resident.superclass_name is None
-    with pytest.raises(ValueError, match=r"uint8 of shape \(1, 1, 1, 1\), expected float32"):
-        route(_images(0).astype(np.uint8))
+    networks.tables["cat"] = cat
+    np.testing.assert_array_equal(route(_images(0, 2))["label"], [5, 4])
 
 
-def test_a_sub_network_of_another_width_is_refused(resident):
-    resident._tables["cat"] = np.zeros((4, 3), np.float32)
-    route = router.Router(resident, MAP, base_kind="super")
-    with pytest.raises(ValueError, match="'cat' has 3 classes, expected its 2 subclasses"):
-        route(_images(2))
+def test_threads_get_the_answers_of_serial_calls(networks):
+    route = router.Router(networks, MAP, base_kind="super", policy=SOFT)
+    rng = np.random.default_rng(1)
+    batches = [_images(*rng.integers(0, 4, rng.integers(1, 9))) for _ in range(64)]
+    serial = [route(batch) for batch in batches]
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        for expected, found in zip(serial, threads.map(route, batches), strict=True):
+            for name in FIELDS:
+                np.testing.assert_array_equal(found[name], expected[name])
 
 
-def test_a_base_that_does_not_fit_the_map_is_refused(resident):
-    with pytest.raises(ValueError, match=r"flat base have shape \(0, 3\), expected \('batch', 6\)"):
-        router.Router(resident, MAP, base_kind="flat")
-    with pytest.raises(ValueError, match="base_kind is 'scratch', expected super or flat"):
-        router.Router(resident, MAP, base_kind="scratch")
+@pytest.mark.parametrize(
+    ("base_kind", "policy", "message"),
+    [
+        ("oracle", HARD, "base_kind is 'oracle', expected super or flat"),
+        ("super", RoutingPolicy(early_exit=0.9), "a super base gives no probabilities of labels"),
+        ("super", RoutingPolicy(temperatures={"dog": 2.0}), "'dog', expected names out of bird"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(networks, base_kind, policy, message):
+    with pytest.raises(ValueError, match=message):
+        router.Router(networks, MAP, base_kind=base_kind, policy=policy)
