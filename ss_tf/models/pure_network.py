@@ -54,16 +54,20 @@ class PureNetwork:
         """Runs the network, or adds it to the graph that is being built.
 
         Args:
-          images: float32 `[batch, *input_shape]`.
+          images: float32 `[batch, *input_shape]`; a batch of 0 gives an empty result.
           weights: name -> float32 tensor, at least those of `self.weights`.
 
         Returns:
           float32 `[batch, *output_shape]`.
         """
-        return self._run(images, {name: weights[name] for name in self.weights})
+        count = tf.shape(images)[0]
+        # A convolution of no images has a wrong shape in TensorFlow, so there is one at least.
+        blank = tf.zeros([1, *self.input_shape])
+        images = tf.cond(count > 0, lambda: images, lambda: blank)
+        return self._run(images, {name: weights[name] for name in self.weights})[:count]
 
     def _as_function(self) -> Callable[[tf.Tensor, dict[str, tf.Tensor]], tf.Tensor]:
-        """Compiles the operations, which eager code can call, too."""
+        """Compiles the operations, so that eager code can call them, too."""
 
         def run(images, weights):
             inputs = {self._input: images}
@@ -107,10 +111,8 @@ def _kernel_quantizers(read: tf.Operation, name: str) -> Iterator[tf.Operation]:
                 yield consumer
 
 
-def _between(
-    graph: tf.Graph, inputs: Collection[str], output: tf.Operation
-) -> tf.compat.v1.GraphDef:
-    """Returns the operations that lead from some to another, with placeholders for the first."""
+def _between(graph: tf.Graph, inputs: Collection[str], output: tf.Operation):
+    """Returns a GraphDef of what leads from some operations to another; those are placeholders."""
     needed, pending = set(), [output]
     while pending:
         operation = pending.pop()
@@ -118,8 +120,10 @@ def _between(
             needed.add(operation.name)
             if operation.name not in inputs:
                 pending += [tensor.op for tensor in operation.inputs] + operation.control_inputs
-    result = tf.compat.v1.GraphDef()
-    for node in graph.as_graph_def().node:
+    result = graph.as_graph_def()
+    nodes = list(result.node)
+    del result.node[:]
+    for node in nodes:
         if node.name in needed & set(inputs):
             placeholder = result.node.add(name=node.name, op="Placeholder")
             placeholder.attr["dtype"].type = tf.float32.as_datatype_enum

@@ -111,20 +111,6 @@ class Router(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """Builds the graph; with `superclasses`, of the oracle."""
         images = tf.debugging.assert_all_finite(images, "images hold NaN or infinity.")
-        count = tf.shape(images)[0]
-        # TensorFlow's fused convolutions refuse a batch of 0, so that one gets a blank image.
-        images = self._at_least_one(images, tf.float32)
-        if superclasses is not None:
-            superclasses = self._at_least_one(superclasses, tf.int64)
-        routed = self._routed(images, superclasses)
-        return {name: tensor[:count] for name, tensor in routed.items()}
-
-    def _at_least_one(self, values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """Returns the values, or if there are none a single zero."""
-        blank = tf.zeros([1, *values.shape[1:]], dtype)
-        return tf.cond(tf.size(values) > 0, lambda: values, lambda: blank)
-
-    def _routed(self, images: tf.Tensor, superclasses: tf.Tensor | None) -> dict[str, tf.Tensor]:
         features = self.networks.features(images)
         base = tf.nn.softmax(self.networks.base_logits(features))
         by_superclass = self._by_superclass(base)
@@ -145,9 +131,8 @@ class Router(tf.Module):
         Args:
           images: as a call gets them, but not checked here.
         """
-        count = tf.shape(images)[0]
-        features = self.networks.features(self._at_least_one(images, tf.float32))
-        return self._by_superclass(tf.nn.softmax(self.networks.base_logits(features)))[:count]
+        logits = self.networks.base_logits(self.networks.features(images))
+        return self._by_superclass(tf.nn.softmax(logits))
 
     def _by_superclass(self, base: tf.Tensor) -> tf.Tensor:
         return base @ self._tables.membership if self._is_flat else base
