@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import tf_keras as keras
 
 from ss_tf import config
@@ -27,7 +26,7 @@ def shared_stage(base: IntegerNetwork, subs: Iterable[IntegerNetwork]) -> str | 
         resnet.stage_of(name.split("/")[1])
         for sub in subs
         for name, tensor in named_tensors(sub)
-        if not np.array_equal(tensor, base_tensors.get(name))
+        if tensor.tobytes() != base_tensors[name].tobytes()
     }
     first = min(differing, default=len(config.STAGES))
     return config.STAGES[first - 1] if first else None
