@@ -20,9 +20,11 @@ import numpy as np
 
 from ss_tf.deltas import huffman
 
-# Bits per field -> the field that stands for residual 0. Of 2 bits, the others are -1, 1 and 2.
+# Bits per field -> the field that stands for residual 0. Of 2 bits, the others are -1, 1 and 2; of
+# 8, fields are the residuals themselves, modulo 256.
 ZEROS = {2: 1, 4: 7, 8: 0}
-# Values have to stay in -128..127, so that fields unpacked side by side do not carry over.
+# Values of 2 and 4 bits have to stay in -128..127, so that fields unpacked side by side do not
+# carry over.
 LARGEST_STEPS = {2: 63, 4: 15, 8: 1}
 # Fields are unpacked by the word of 32 bits.
 MULTIPLE = 4
@@ -118,7 +120,7 @@ def _pack(residuals: np.ndarray, bits: int, *, step: int) -> Fields:
 
 
 def _likely_step(counts: np.ndarray, bits: int) -> int:
-    """Returns the step that leaves the fewest exceptions.
+    """Returns the smallest step that leaves the fewest exceptions.
 
     Args:
       counts: `[256]`, of each residual modulo 256.

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ss_tf.deltas import fields
+from ss_tf.routing import field_decoding
+
+
+@pytest.fixture(scope="module")
+def decode():
+    """Decodes fields in one graph for all of them; `decode.function` is its TensorFlow function."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.uint8),
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], tf.int8),
+        ]
+    )
+    def function(packed, bits, step, places, values):
+        return field_decoding.residuals(packed, bits=bits, step=step, places=places, values=values)
+
+    def decode(packed):
+        return function(
+            packed.packed, packed.bits, packed.step, packed.places, packed.values
+        ).numpy()
+
+    decode.function = function
+    return decode
+
+
+def _fields(bits, step, *, words, exceptions, seed=0):
+    """Draws fields of any value, and exceptions among them."""
+    rng = np.random.default_rng(seed)
+    size = fields.MULTIPLE * words
+    return fields.Fields(
+        bits=bits,
+        step=step,
+        packed=rng.integers(0, 256, size * bits // 8, np.uint8),
+        places=np.sort(rng.permutation(size)[:exceptions]).astype(np.int32),
+        values=rng.integers(-128, 128, exceptions, np.int8),
+    )
+
+
+@pytest.mark.parametrize("exceptions", [0, 1, 40])
+@pytest.mark.parametrize("bits", fields.ZEROS)
+def test_a_graph_unpacks_what_numpy_does_at_every_step(decode, bits, exceptions):
+    for step in range(1, fields.LARGEST_STEPS[bits] + 1):
+        packed = _fields(bits, step, words=300, exceptions=exceptions, seed=step)
+        np.testing.assert_array_equal(decode(packed), fields.unpack(packed), strict=True)
+
+
+@pytest.mark.parametrize("bits", fields.ZEROS)
+def test_every_byte_is_unpacked_beside_every_other(decode, bits):
+    """What one byte gives does not depend on its neighbours: nothing carries over."""
+    every = np.arange(256, dtype=np.uint8)
+    packed = np.stack([np.repeat(every, 256), np.tile(every, 256)], axis=1).ravel()
+    none = np.zeros(0, np.int32)
+    packed = fields.Fields(
+        bits=bits,
+        step=fields.LARGEST_STEPS[bits],
+        packed=packed,
+        places=none,
+        values=none.astype(np.int8),
+    )
+    np.testing.assert_array_equal(decode(packed), fields.unpack(packed), strict=True)
+
+
+@pytest.mark.parametrize("bits", fields.ZEROS)
+@pytest.mark.parametrize("words", [0, 1])
+def test_short_vectors_are_unpacked(decode, bits, words):
+    packed = _fields(bits, 1, words=words, exceptions=4 * words)
+    np.testing.assert_array_equal(decode(packed), fields.unpack(packed), strict=True)
+
+
+@pytest.mark.parametrize("spread", [0.3, 2, 40])
+def test_packed_residuals_come_back(decode, spread):
+    steps = np.random.default_rng(0).normal(0, spread, 4000)
+    residuals = (4 * np.rint(steps)).astype(np.int64).astype(np.int8)
+    np.testing.assert_array_equal(decode(fields.pack(residuals)), residuals, strict=True)
+
+
+def test_one_trace_serves_all(decode):
+    for bits in fields.ZEROS:
+        decode(_fields(bits, 1, words=bits, exceptions=bits))
+    assert decode.function.experimental_get_tracing_count() == 1
