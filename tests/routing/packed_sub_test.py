@@ -1,0 +1,153 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ss_tf.models import integer_network
+from ss_tf.routing import flat_part, packed_sub
+
+
+@pytest.fixture(scope="module")
+def base(draw_network):
+    return draw_network(0)
+
+
+@pytest.fixture(scope="module")
+def part(base, weight_names):
+    return flat_part.FlatPart(weight_names, base)
+
+
+@pytest.fixture(scope="module")
+def restore(base, part):
+    """Restores any sub network in one graph; the base is in variables."""
+    kernels = tf.Variable(part.kernel_vector(base))
+    floats = tf.Variable(part.float_vector(base))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([packed_sub.STREAMS], tf.string),
+            tf.TensorSpec([], tf.string),
+            tf.TensorSpec([4], tf.int32),
+        ]
+    )
+    def graph(streams, rest, numbers):
+        restored = packed_sub.restore(
+            streams,
+            rest,
+            numbers,
+            base_kernels=kernels,
+            base_floats=floats,
+            num_features=base.kernels["fc/kernel"].shape[0],
+        )
+        return restored.kernels, restored.floats, restored.head, restored.bias
+
+    def restore(packed):
+        tensors = graph(list(packed.kernel_streams), packed.rest, list(packed.numbers))
+        np.testing.assert_array_equal(kernels, part.kernel_vector(base))
+        np.testing.assert_array_equal(floats, part.float_vector(base))
+        return packed_sub.Restored(*(tensor.numpy() for tensor in tensors))
+
+    return restore
+
+
+def _near(base, steps, *, seed=0):
+    """Returns a network whose kernels, but for the head's, are drawn steps off the base's."""
+    rng = np.random.default_rng(seed)
+    kernels = {
+        name: np.clip(kernel + rng.choice(steps, kernel.shape), -127, 127).astype(np.int8)
+        for name, kernel in base.kernels.items()
+        if not integer_network.is_head(name)
+    }
+    return dataclasses.replace(base, kernels=base.kernels | kernels)
+
+
+def _assert_restored(restored, part, sub):
+    """Compares bytes, so that 0 differs from -0."""
+    pairs = [
+        (restored.kernels, part.kernel_vector(sub)),
+        (restored.floats, part.float_vector(sub)),
+        (restored.head, sub.kernels["fc/kernel"]),
+        (restored.bias, sub.floats["fc/bias"]),
+    ]
+    for tensor, expected in pairs:
+        np.testing.assert_array_equal(tensor, expected, strict=True)
+        assert tensor.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("num_classes", [1, 2, 3, 300])
+def test_restore_undoes_pack_for_heads_of_any_width(part, base, restore, draw_network, num_classes):
+    sub = draw_network(1, num_classes=num_classes)
+    packed = packed_sub.pack(part, base=base, sub=sub)
+    assert packed.numbers[3] == num_classes
+    _assert_restored(restore(packed), part, sub)
+
+
+@pytest.mark.parametrize(
+    ("steps", "bits"),
+    [([0] * 20 + [4, -4], 2), (range(-7, 9), 4), (range(-127, 128), 8)],
+)
+def test_restore_undoes_pack_for_fields_of_any_width(part, base, restore, steps, bits):
+    sub = _near(base, steps)
+    packed = packed_sub.pack(part, base=base, sub=sub)
+    assert packed.numbers[0] == bits
+    _assert_restored(restore(packed), part, sub)
+
+
+def test_exceptions_are_restored(part, base, restore):
+    sub = _near(base, [0] * 20 + [4, -4])
+    far = base.kernels["conv1/kernel"].copy()
+    far.flat[[0, 7, 44]] = np.where(far.flat[[0, 7, 44]] > 0, -127, 127)
+    sub = dataclasses.replace(sub, kernels=sub.kernels | {"conv1/kernel": far})
+    packed = packed_sub.pack(part, base=base, sub=sub)
+    assert packed.numbers[2] >= 3
+    _assert_restored(restore(packed), part, sub)
+
+
+def test_odd_floats_are_restored_bit_for_bit(part, base, restore):
+    odd = np.float32([-0.0, 1e-45, -1e-40, 3.4e38, 0.0])
+    floats = {
+        "bn1/gamma": odd,
+        "image/output_max": np.float32(-0.0).reshape(()),
+        "fc/bias": odd[:3],
+    }
+    sub = dataclasses.replace(base, floats=base.floats | floats)
+    _assert_restored(restore(packed_sub.pack(part, base=base, sub=sub)), part, sub)
+
+
+def test_an_equal_network_takes_few_bytes(part, base, restore):
+    packed = packed_sub.pack(part, base=base, sub=base)
+    # Its head and its bias are stored whole: 6 * 3 + 4 * 3 bytes.
+    assert packed.num_bytes < 100 + 30
+    _assert_restored(restore(packed), part, base)
+
+
+def test_a_smaller_delta_takes_fewer_bytes(part, base):
+    sizes = [
+        packed_sub.pack(part, base=base, sub=_near(base, steps)).num_bytes
+        for steps in ([0], [0] * 30 + [4], [0, 4, -4], range(-127, 128))
+    ]
+    assert sizes == sorted(set(sizes))
+
+
+def test_num_bytes_counts_everything(part, base, draw_network):
+    packed = packed_sub.pack(part, base=base, sub=draw_network(1))
+    first, second = packed.kernel_streams
+    # Four numbers of int32.
+    assert packed.num_bytes == len(first) + len(second) + len(packed.rest) + 16
+
+
+def test_packing_leaves_both_networks_alone(part, base, draw_network):
+    sub = draw_network(1)
+    before = integer_network.digest(base), integer_network.digest(sub)
+    packed_sub.pack(part, base=base, sub=sub)
+    assert (integer_network.digest(base), integer_network.digest(sub)) == before
+
+
+def test_stages_outside_the_part_are_not_stored(base, draw_network):
+    part = flat_part.FlatPart(["layer2.0.conv1/kernel", "fc/kernel", "fc/bias"], base)
+    sub = draw_network(1)
+    trunk = {name: sub.kernels[name] for name in ("layer2.0.conv1/kernel", "fc/kernel")}
+    same = dataclasses.replace(sub, kernels=base.kernels | trunk)
+    one, other = (packed_sub.pack(part, base=base, sub=network) for network in (sub, same))
+    assert one == other
