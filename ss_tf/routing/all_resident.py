@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from ss_tf.models import int8_grid
@@ -34,7 +35,9 @@ class AllResident(tf.Module):
         self._network = network
         self.image_shape = network.input_shape
         self._base = self._variables(base)
-        self._subs = [sub and self._variables(sub) for sub in subs]
+        self._subs = [self._variables(sub) for sub in subs if sub is not None]
+        # Superclass -> place in `_subs`; of one that has no sub network, any.
+        self._places = np.cumsum([sub is not None for sub in subs]) - 1
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
         """Returns the images: networks have nothing in common."""
@@ -50,8 +53,8 @@ class AllResident(tf.Module):
         def logits_of(weights: dict[str, tf.Variable]) -> Callable[[], tf.Tensor]:
             return lambda: self._network(features, weights)
 
-        branches = {i: logits_of(weights) for i, weights in enumerate(self._subs) if weights}
-        return tf.switch_case(tf.cast(superclass, tf.int32), branches)
+        place = tf.gather(tf.constant(self._places, tf.int32), superclass)
+        return tf.switch_case(place, list(map(logits_of, self._subs)))
 
     def _variables(self, network: IntegerNetwork) -> dict[str, tf.Variable]:
         values = int8_grid.float_weights(network)

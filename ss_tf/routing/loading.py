@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pathlib
+
+import tf_keras as keras
+
 from ss_tf.config import RunConfig
 from ss_tf.data.examples import ImageFormat
 from ss_tf.deltas import bank
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.models import int8_grid, integer_network, quantization, trunk
+from ss_tf.models import integer_network, quantization, trunk
+from ss_tf.models.heads import HEAD_TENSORS
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.pure_network import PureNetwork
 from ss_tf.models.resnet import build_resnet
@@ -38,12 +43,12 @@ def load_router(
     """
     superclass_map = run.superclass_map()
     base, subs = load_networks(config, run, superclass_map=superclass_map)
-    model = _model(config, base, image_format=image_format)
+    model = _model(config, superclass_map, image_format=image_format)
     stage = trunk.shared_stage(base, [sub for sub in subs if sub is not None])
-    shared, rest = trunk.split(model, stage)
-    networks = ResidentNetwork(
-        PureNetwork(shared) if shared else None, PureNetwork(rest), base=base, subs=subs
-    )
+    shared, rest = (half and PureNetwork(half) for half in trunk.split(model, stage))
+    for part in filter(None, (shared, rest)):
+        _check_fits(part, base, path=run.int8_file(config.base))
+    networks = ResidentNetwork(shared, rest, base=base, subs=subs)
     return Router(networks, superclass_map, base_kind=config.base, policy=policy)
 
 
@@ -53,7 +58,8 @@ def load_vanilla_router(
     """Makes the router that has all of a run's int8 networks in memory; else as `load_router`."""
     superclass_map = run.superclass_map()
     base, subs = load_networks(config, run, superclass_map=superclass_map)
-    network = PureNetwork(_model(config, base, image_format=image_format))
+    network = PureNetwork(_model(config, superclass_map, image_format=image_format))
+    _check_fits(network, base, path=run.int8_file(config.base))
     networks = AllResident(network, base=base, subs=subs)
     return Router(networks, superclass_map, base_kind=config.base, policy=policy)
 
@@ -115,14 +121,27 @@ def _load_sub(run: RunDir, name: str, *, base: IntegerNetwork, num_subclasses: i
     return sub
 
 
-def _model(config: RunConfig, base: IntegerNetwork, *, image_format: ImageFormat):
-    """Returns the quantization-aware model of the base."""
+def _model(
+    config: RunConfig, superclass_map: SuperclassMap, *, image_format: ImageFormat
+) -> keras.Model:
+    """Returns the quantization-aware model of the run's networks, with arbitrary weights."""
     model = build_resnet(
         config.model,
-        num_classes=integer_network.num_classes(base),
+        # Of any width: what is read off it runs with heads of all.
+        num_classes=superclass_map.num_labels,
         image_size=config.data.image_size,
         channels=image_format.channels,
     )
-    qat_model = quantization.quantize(model, freeze_kernel_ranges=True)
-    int8_grid.assign_integer(base, qat_model)
-    return qat_model
+    return quantization.quantize(model, freeze_kernel_ranges=True)
+
+
+def _check_fits(part: PureNetwork, base: IntegerNetwork, *, path: pathlib.Path) -> None:
+    """Raises ValueError naming the file and the tensor unless the base has all weights."""
+    for name, shape in part.weights.items():
+        tensor = base.kernels.get(name, base.floats.get(name))
+        found = None if tensor is None else tensor.shape
+        if found is None or (found != shape and name not in HEAD_TENSORS):
+            raise ValueError(
+                f"{name} of {path} has shape {found}, the run's flags want {shape}: one of both "
+                "belongs to another run."
+            )

@@ -8,8 +8,7 @@ from ss_tf.data import catalog
 from ss_tf.evaluation import accuracy, evaluate, results, systems
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.models import integer_network
-from ss_tf.routing.resident_network import ResidentNetwork
-from ss_tf.routing.router import Router
+from ss_tf.routing import loading
 from ss_tf.training.run_dir import RunDir
 
 
@@ -85,9 +84,8 @@ def test_whole_run_is_measured_as_one_image_at_a_time_would(
         assert row["vanilla"] <= row["oracle_vanilla"]
 
     # The router, which serves predictions, decides the same labels.
-    resident = ResidentNetwork(qat_model, integer_network.load(run.int8_file(base)), run.bank_dir)
-    routed = Router(resident, dataset.superclass_map, base_kind=base)(pixels_of(dataset.validation))
-    np.testing.assert_array_equal(routed.label, labels)
+    route = loading.load_router(run_config(sub_init=base), run, image_format=dataset)
+    np.testing.assert_array_equal(route(pixels_of(dataset.validation))["label"], labels)
 
 
 @pytest.mark.slow

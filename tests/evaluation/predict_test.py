@@ -5,8 +5,7 @@ from PIL import Image
 from ss_tf.data import catalog, examples, input_pipeline
 from ss_tf.deltas import bank
 from ss_tf.evaluation import predict
-from ss_tf.routing.resident_network import ResidentNetwork
-from ss_tf.routing.router import Router
+from ss_tf.routing import loading
 
 
 @pytest.fixture
@@ -30,8 +29,6 @@ def test_predictions_are_those_of_the_router_in_the_order_of_the_paths(
     run_config,
     write_run,
     dataset,
-    int8_networks,
-    qat_model,
     ready_qat_model,
     gray_folder,
     photos,
@@ -55,20 +52,14 @@ def test_predictions_are_those_of_the_router_in_the_order_of_the_paths(
         keys=np.array([str(index) for index in range(len(good))]),
     )
     (batch,) = input_pipeline.eval_batches(shown, dataset, image_size=16, batch_size=len(good))
-    resident = ResidentNetwork(qat_model, int8_networks["super"], run.bank_dir)
-    superclass_map = dataset.superclass_map
-    routed = Router(resident, superclass_map, base_kind="super")(batch["image"].numpy())
+    names = dataset.superclass_map
+    routed = loading.load_router(run_config(), run, image_format=dataset)(batch["image"].numpy())
     for row, prediction in enumerate(predictions):
-        assert (
-            prediction.superclass == dataset.superclass_map.superclass_names[routed.superclass[row]]
-        )
-        assert prediction.subclass == dataset.superclass_map.label_names[routed.label[row]]
-        assert prediction.superclass_probability == pytest.approx(
-            routed.superclass_probability[row], abs=1e-5
-        )
-        assert prediction.subclass_probability == pytest.approx(
-            routed.subclass_probability[row], abs=1e-5
-        )
+        assert prediction.superclass == names.superclass_names[routed["superclass"][row]]
+        assert prediction.subclass == names.label_names[routed["label"][row]]
+        for field in ("superclass_probability", "subclass_probability"):
+            expected = pytest.approx(float(routed[field][row]), abs=1e-5)
+            assert getattr(prediction, field) == expected
 
     assert predict.print_predictions(run_config(), run, [photos[0], torn]) == 1
     out, err = capsys.readouterr()

@@ -106,7 +106,9 @@ def test_weights_are_the_variables_but_for_the_ranges_of_kernels(pure, snapped):
 
 def test_the_graph_has_no_variables_and_quantizes_activations_only(pure, snapped):
     function = _graph(pure, _weights(snapped)).get_concrete_function()
-    types = [operation.type for operation in function.graph.get_operations()]
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    types = [node.op for node in nodes]
     activations = [name for name in pure.weights if name.endswith("_max")]
     assert sum(t.startswith("FakeQuant") for t in types) == len(activations) > 0
     assert function.captured_inputs == []

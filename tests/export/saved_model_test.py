@@ -1,0 +1,178 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ss_tf.data import image_files, preprocessing
+from ss_tf.data.examples import ImageFormat
+from ss_tf.export import saved_model
+from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing.policy import RoutingPolicy
+from ss_tf.routing.router import Router
+
+pytestmark = pytest.mark.slow
+
+MAP = SuperclassMap.from_groups({"vögel": ["owl", "hen"], "boat": ["tug"], "cat": ["lion", "いぬ"]})
+FORMAT = ImageFormat(channels=3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), crop_fraction=0.9)
+SIZE = 4
+
+
+class MeanNetworks(tf.Module):
+    """Networks whose logits are weighted sums of an image's pixels."""
+
+    image_shape = (SIZE, SIZE, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.base, self.subs = self._draw(0, 3), tf.stack([self._draw(n, 2) for n in (1, 2, 3)])
+
+    def _draw(self, seed, width):
+        """Returns weights that look at colours most of all: decoders differ in fine detail."""
+        rng = np.random.default_rng(seed)
+        colours = np.tile(rng.normal(size=(3, width)), (SIZE * SIZE, 1))
+        detail = rng.normal(0, 0.02, (SIZE * SIZE * 3, width))
+        return tf.constant((colours + detail) / 4, tf.float32)
+
+    def features(self, images):
+        return tf.reshape(images, [-1, SIZE * SIZE * 3])
+
+    def base_logits(self, features):
+        return features @ self.base
+
+    def sub_logits(self, superclass, features):
+        return features @ self.subs[superclass]
+
+
+# In a process that can import nothing of ours: every signature, serially and from 8 threads.
+_CLIENT = """
+import sys
+for name in ("ss_tf", "tf_keras", "tensorflow_model_optimization", "keras_cv"):
+    sys.modules[name] = None
+import concurrent.futures, numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+given = dict(np.load(sys.argv[2]))
+found = {}
+for name, key, values in (
+    ("serving_default", "images", given["images"]),
+    ("classify_super", "images", given["images"]),
+    ("serving_uint8", "images", given["pixels"]),
+    ("serving_jpeg", "encoded", given["encoded"].astype(object)),
+):
+    run = model.signatures[name]
+    whole = {k: v.numpy() for k, v in run(**{key: tf.constant(values)}).items()}
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        ones = [{key: tf.constant(values[i:i + 1])} for i in range(len(values))]
+        parts = list(threads.map(lambda one: run(**one), ones))
+    for output, expected in whole.items():
+        together = np.concatenate([part[output] for part in parts])
+        assert (together == expected).all(), (name, output)
+        is_text = expected.dtype == object
+        found[f"{name}/{output}"] = np.char.decode(expected.astype(bytes)) if is_text else expected
+try:
+    model.signatures["serving_default"](images=tf.constant(given["images"] + 1))
+except tf.errors.InvalidArgumentError as error:
+    found["error"] = np.array(str(error))
+np.savez(sys.argv[3], **found)
+"""
+
+
+@pytest.fixture(scope="module")
+def router():
+    return Router(MeanNetworks(), MAP, base_kind="super", policy=RoutingPolicy(abstain_below=0.6))
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Smooth photos of 24x16 pixels, so that JPEG changes them little."""
+    rng = np.random.default_rng(1)
+    small = (rng.uniform(0, 255, (24, 1, 1, 3)) + rng.uniform(-60, 60, (24, 3, 3, 3))).clip(0, 255)
+    return tf.image.resize(small, (16, 24)).numpy().astype(np.uint8)
+
+
+def _save(router, path):
+    saved_model.save(router, path, superclass_map=MAP, image_format=FORMAT)
+
+
+def _encoded(pixels, kind):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, quality=95)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory, router, pixels):
+    """What the signatures answered in another process."""
+    folder = tmp_path_factory.mktemp("export")
+    _save(router, folder / "model")
+    files = [_encoded(image, "PNG" if i % 2 else "JPEG") for i, image in enumerate(pixels)]
+    np.savez(folder / "given.npz", images=_shown(pixels), pixels=pixels, encoded=np.array(files))
+    (folder / "client.py").write_text(_CLIENT)
+    arguments = [folder / "client.py", folder / "model", folder / "given.npz", folder / "found.npz"]
+    subprocess.run([sys.executable, *map(str, arguments)], check=True, cwd=folder)
+    return dict(np.load(folder / "found.npz")), files
+
+
+def _shown(pixels):
+    """Returns what evaluation makes of photos, before it normalises them."""
+    crop = preprocessing.centre_crop(pixels, image_size=SIZE, crop_fraction=0.9)
+    return preprocessing.to_unit_range(crop).numpy()
+
+
+def _check(found, signature, expected):
+    for name, values in expected.items():
+        # Normalisation is folded into fewer operations, which round differently.
+        np.testing.assert_allclose(found[f"{signature}/{name}"], values, rtol=1e-5, err_msg=name)
+
+
+def test_images_get_the_routers_answers_in_a_process_without_this_package(answers, router, pixels):
+    found, _ = answers
+    expected = router(preprocessing.normalise(_shown(pixels), FORMAT).numpy())
+    _check(found, "serving_default", expected)
+    _check(found, "serving_uint8", expected)
+    labels, superclasses = expected["label"].numpy(), expected["superclass"].numpy()
+    assert len(set(labels)) > 2
+    assert -1 in labels
+    names = [MAP.label_names[label] if label >= 0 else "" for label in labels]
+    assert found["serving_default/label_name"].tolist() == names
+    names = [MAP.superclass_names[superclass] for superclass in superclasses]
+    assert found["serving_default/superclass_name"].tolist() == names
+
+
+def test_files_are_read_as_in_evaluation(answers, router, tmp_path):
+    found, files = answers
+    shown = []
+    for data in files:
+        path = tmp_path / "image"
+        path.write_bytes(data)
+        shown.append(_shown(image_files.read_image(path, channels=3)))
+    expected = router(preprocessing.normalise(np.stack(shown), FORMAT).numpy())
+    np.testing.assert_array_equal(found["serving_jpeg/superclass"], expected["superclass"])
+    np.testing.assert_allclose(
+        found["serving_jpeg/superclass_probability"], expected["superclass_probability"], atol=0.05
+    )
+
+
+def test_the_first_stage_alone(answers, router, pixels):
+    found, _ = answers
+    images = preprocessing.normalise(_shown(pixels), FORMAT)
+    expected = router.superclass_probabilities(images).numpy()
+    np.testing.assert_allclose(found["classify_super/probabilities"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(found["classify_super/superclass"], expected.argmax(1))
+
+
+def test_values_out_of_range_are_refused(answers):
+    assert "images hold values out of [0, 1]" in str(answers[0]["error"])
+
+
+def test_names_are_assets_and_nothing_is_overwritten(tmp_path, router):
+    _save(router, tmp_path / "new" / "model")
+    assets = tmp_path / "new" / "model" / "assets"
+    assert (assets / "labels.txt").read_text("utf-8") == "owl\nhen\ntug\nlion\nいぬ\n"
+    assert (assets / "superclasses.txt").read_text("utf-8") == "vögel\nboat\ncat\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
+    with pytest.raises(ValueError, match="model is there already, expected a new folder"):
+        _save(router, tmp_path / "new" / "model")

@@ -1,0 +1,94 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ss_tf.config import ModelConfig
+from ss_tf.data import catalog
+from ss_tf.deltas import bank
+from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.models import heads, integer_network, quantization
+from ss_tf.routing import loading
+from ss_tf.training.run_dir import RunDir
+
+# As many classes as the fixture's networks have: 3 superclasses of 5, 1 and 2.
+MAP = SuperclassMap.from_groups({"a": list("vwxyz"), "b": ["b"], "c": ["c1", "c2"]})
+FORMAT = catalog.image_format("superclass_typefaces")
+
+
+@pytest.fixture
+def config(run_config):
+    small = ModelConfig(backbone="resnet18", base_width=4, resnet_blocks=None, stem="small")
+    config = run_config()
+    data = dataclasses.replace(config.data, image_size=16)
+    return dataclasses.replace(config, model=small, data=data)
+
+
+@pytest.fixture
+def run(tmp_path, networks):
+    """A run whose base is a super network."""
+    run = RunDir(tmp_path)
+    run.map_file.write_text(MAP.to_json())
+    integer_network.save(networks[None], run.int8_file("super"))
+    for superclass in (0, 2):
+        name = MAP.superclass_names[superclass]
+        bank.write_entry(run.bank_dir, name, base=networks[None], sub=networks[superclass])
+    return run
+
+
+@pytest.fixture(autouse=True)
+def ready_model(model, monkeypatch):
+    """Makes quantization return a model that is there: to quantize takes seconds."""
+    monkeypatch.setattr(quantization, "quantize", lambda *args, **kwargs: model)
+
+
+@pytest.mark.slow
+def test_both_routers_of_a_run_decide_alike(config, run, images, networks):
+    route = loading.load_router(config, run, image_format=FORMAT)
+    # Found by itself: the fixture's networks share what comes before layer2.
+    assert route.networks._trunk is not None
+    routed = route(images)
+    vanilla = loading.load_vanilla_router(config, run, image_format=FORMAT)(images)
+    assert routed.keys() == vanilla.keys()
+    for name, values in routed.items():
+        np.testing.assert_array_equal(values, vanilla[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_networks_are_those_of_the_bank(config, run, networks):
+    base, subs = loading.load_networks(config, run, superclass_map=MAP)
+    assert integer_network.digest(base) == integer_network.digest(networks[None])
+    assert subs[1] is None
+    for superclass in (0, 2):
+        digest = integer_network.digest(networks[superclass])
+        assert integer_network.digest(subs[superclass]) == digest
+
+
+def _load(config, run):
+    loading.load_router(config, run, image_format=FORMAT)
+
+
+@pytest.mark.slow
+def test_what_is_missing_is_said_with_what_to_do(config, run):
+    with pytest.raises(ValueError, match="--sub_init=scratch, so it has no base"):
+        _load(dataclasses.replace(config, sub_init="scratch"), run)
+    bank.entry_path(run.bank_dir, "c").unlink()
+    with pytest.raises(ValueError, match=r"no sub network of c\. .*--superclass=c first"):
+        _load(config, run)
+    run.int8_file("super").unlink()
+    with pytest.raises(ValueError, match=r"no super network: .* Run train\.py --stage=super"):
+        _load(config, run)
+
+
+@pytest.mark.slow
+def test_networks_that_do_not_fit_are_refused(config, run, networks):
+    bank.entry_path(run.bank_dir, "c").unlink()
+    other = heads.resize_network(networks[2], 4)
+    bank.write_entry(run.bank_dir, "c", base=networks[None], sub=other)
+    with pytest.raises(ValueError, match="'c' has 4 classes, expected its 2 subclasses"):
+        _load(config, run)
+    floats = {name: value for name, value in networks[None].floats.items() if name != "bn1/gamma"}
+    base = dataclasses.replace(networks[None], floats=floats)
+    part = loading.PureNetwork(quantization.quantize(None))
+    with pytest.raises(ValueError, match=r"bn1/gamma of x has shape None, the run's flags want"):
+        loading._check_fits(part, base, path="x")
