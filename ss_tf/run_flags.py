@@ -9,6 +9,7 @@ from absl import flags
 
 from ss_tf import config, flag_checks, flagfiles  # noqa: F401  (registers the checks)
 from ss_tf import flag_defs as defs
+from ss_tf import inference_flag_defs as inference_defs
 from ss_tf.training.run_dir import RunDir
 
 # Flags of a single call; all others are kept with the run.
@@ -49,6 +50,11 @@ def superclasses() -> tuple[str, ...]:
 def run_dir() -> pathlib.Path:
     """Returns the folder of the run."""
     return pathlib.Path(defs.RUN_DIR.value or f"runs/{defs.DATASET.value}")
+
+
+def routing() -> str:
+    """Returns "hard" or "soft"."""
+    return inference_defs.ROUTING.value
 
 
 def run_config() -> config.RunConfig:

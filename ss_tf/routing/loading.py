@@ -22,6 +22,22 @@ from ss_tf.routing.router import Router
 from ss_tf.training.run_dir import RunDir
 
 
+def load_policy(run: RunDir, routing: str) -> RoutingPolicy:
+    """Returns the policy of --routing: "hard", or the run's fitted one.
+
+    Raises:
+      ValueError: if none was fitted, or the file is no policy.
+    """
+    if routing == "hard":
+        return HARD
+    if not run.routing_file.is_file():
+        raise ValueError(
+            f"--routing={routing} needs {run.routing_file}, which is missing. "
+            f"Run eval.py --run_dir={run.path} first: it fits the policy on minival."
+        )
+    return RoutingPolicy.load(run.routing_file)
+
+
 def load_router(
     config: RunConfig,
     run: RunDir,

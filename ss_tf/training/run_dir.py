@@ -39,6 +39,7 @@ class RunDir:
       *_checkpoint.safetensors    state of an unfinished phase
       metrics.jsonl, tensorboard/ one record per epoch
     bank/SUPERCLASS.safetensors   compressed delta of each sub network to the base
+    routing.json                  the routing policy that eval.py fitted on minival
     report/                       results.json, report.md
     ```
     """
@@ -60,6 +61,10 @@ class RunDir:
     @property
     def bank_dir(self) -> pathlib.Path:
         return self.path / "bank"
+
+    @property
+    def routing_file(self) -> pathlib.Path:
+        return self.path / "routing.json"
 
     @property
     def report_dir(self) -> pathlib.Path:

@@ -9,6 +9,7 @@ from ss_tf.deltas import bank
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, integer_network, quantization
 from ss_tf.routing import loading
+from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.training.run_dir import RunDir
 
 # As many classes as the fixture's networks have: 3 superclasses of 5, 1 and 2.
@@ -92,3 +93,13 @@ def test_networks_that_do_not_fit_are_refused(config, run, networks):
     part = loading.PureNetwork(quantization.quantize(None))
     with pytest.raises(ValueError, match=r"bn1/gamma of x has shape None, the run's flags want"):
         loading._check_fits(part, base, path="x")
+
+
+def test_soft_routing_takes_what_was_fitted(tmp_path):
+    run = RunDir(tmp_path)
+    assert loading.load_policy(run, "hard") == HARD
+    with pytest.raises(ValueError, match=r"--routing=soft needs .*routing.json.*Run eval.py"):
+        loading.load_policy(run, "soft")
+    fitted = RoutingPolicy(top_k=2, tau=0.5, temperatures={"a": 1.5})
+    fitted.save(run.routing_file)
+    assert loading.load_policy(run, "soft") == fitted

@@ -1,0 +1,16 @@
+"""Flags of the scripts that use a trained run; `run_flags` reads them.
+
+They stand apart from `flag_defs`, whose flags are kept with a run and make up train.py's help.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+ROUTING = flags.DEFINE_enum(
+    "routing",
+    "hard",
+    ["hard", "soft"],
+    "hard opens the sub network of the most probable superclass. soft opens a second one where the "
+    "first is in doubt, and weighs answers as eval.py fitted it on minival (RUN_DIR/routing.json).",
+)
