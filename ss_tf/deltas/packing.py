@@ -16,21 +16,22 @@ class _Effort(NamedTuple):
     Attributes:
       radices: for the sequence itself.
       radices_below: for what is packed or escaped already; it is mostly zeros or left alone.
-      worth: a packing inside another takes time to undo, so it has to make that out of a byte.
     """
 
     radices: tuple[int, ...]
     radices_below: tuple[int, ...]
-    worth: float
 
 
 # The largest radix with each number of digits, but 4 digits keep 4 values and an escape apart from
 # 3. The fewest bytes.
-_SMALLEST = _Effort((2, 3, 4, 6, 16), (2, 4), 1.0)
+_SMALLEST = _Effort((2, 3, 4, 6, 16), (2, 4))
 # Radices that share bytes evenly, which numpy and TensorFlow look up twice as fast, for up to 2 %
 # more bytes; from so many values on, the time counts.
-_FAST = _Effort((2, 4, 16), (2, 4), 0.97)
+_FAST = _Effort((2, 4, 16), (2, 4))
+_FASTEST = _Effort((2, 4, 16), ())
 _MANY = 1 << 18
+# A packing inside another takes as long to undo as an eighth of all else, so it has to pay.
+_WORTH_NESTING = 0.95
 # Below, a description is longer than what it saves.
 _SHORTEST = 64
 # Radices are compared on that many values in the middle of a longer sequence, and the best few on
@@ -59,8 +60,14 @@ def encode(values: np.ndarray, *, is_packed: bool = True) -> Encoded:
       values: uint8 `[n]`, or int8, of which the bit patterns count.
       is_packed: whether values may share bytes; for codecs that spend parts of bits it is no gain.
     """
-    effort = _FAST if values.size >= _MANY else _SMALLEST
-    return _encode(values.view(np.uint8), effort.radices if is_packed else (), effort=effort)
+    values = values.view(np.uint8)
+    if not is_packed:
+        return _encode(values, (), effort=_SMALLEST)
+    if values.size < _MANY:
+        return _encode(values, _SMALLEST.radices, effort=_SMALLEST)
+    fastest = _encode(values, _FASTEST.radices, effort=_FASTEST)
+    nested = _encode(values, _FAST.radices, effort=_FAST)
+    return nested if nested.cost < _WORTH_NESTING * fastest.cost else fastest
 
 
 def pack(values: np.ndarray, radix: int) -> tuple[list[int], np.ndarray, np.ndarray]:
@@ -103,8 +110,7 @@ def _encode(
     if values.size < _SHORTEST or depth == DEEPEST or (depth and 2 * counts.max() < values.size):
         return best
     for radix in _promising(values, radices, effort):
-        limit = best.cost * (effort.worth if depth else 1)
-        encoded = _encode_packed(values, radix, effort=effort, depth=depth + 1, limit=limit)
+        encoded = _encode_packed(values, radix, effort=effort, depth=depth + 1, limit=best.cost)
         if encoded is not None:
             best = encoded
     return best
