@@ -1,31 +1,44 @@
 """Names the superclass and the subclass of images, with their probabilities.
 
 python predict.py --run_dir=runs/demo photo.jpg another.png
+python predict.py --run_dir=runs/demo --top_k=3 PHOTOS          all images below a folder
+python predict.py --run_dir=runs/demo --routing=soft --json PHOTOS > predictions.jsonl
+
+Of each image it prints one line, "PATH: SUPERCLASS 98.1 %, LABEL 74.0 %": the second probability
+is given the superclass. A line of --json has the fields path, superclass, superclass_probability,
+subclass, subclass_probability, opened and top, or path and error. The exit code is 1 if an image
+cannot be read.
 
 For a run on the bundled typefaces, images show white characters on black.
 """
 
-import pathlib
-
 from absl import flags
 
-from ss_tf import command_line, run_flags
+from ss_tf import command_line, inference_flag_defs, run_flags
 from ss_tf.training.run_dir import RunDir
 
 flags.declare_key_flag("run_dir")
+flags.adopt_module_key_flags(inference_flag_defs)
 
 
 def main(argv: list[str]) -> int:
     """Predicts the images on the command line; returns 1 if one could not be read."""
     if len(argv) < 2:
-        raise ValueError("no image given, expected at least one file.")
+        raise ValueError("no image given, expected at least one file or folder.")
     run = RunDir(run_flags.run_dir())
     run_flags.adopt_run_flags(run.flags_file)
     config = run_flags.run_config()
 
     from ss_tf.evaluation import predict  # After the flags: --help need not wait for TensorFlow.
 
-    return predict.print_predictions(config, run, [pathlib.Path(path) for path in argv[1:]])
+    return predict.print_predictions(
+        config,
+        run,
+        argv[1:],
+        routing=run_flags.routing(),
+        top_k=run_flags.top_k(),
+        as_json=run_flags.as_json(),
+    )
 
 
 if __name__ == "__main__":

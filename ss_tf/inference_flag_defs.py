@@ -14,3 +14,17 @@ ROUTING = flags.DEFINE_enum(
     "hard opens the sub network of the most probable superclass. soft opens a second one where the "
     "first is in doubt, and weighs answers as eval.py fitted it on minival (RUN_DIR/routing.json).",
 )
+
+TOP_K = flags.DEFINE_integer(
+    "top_k",
+    1,
+    "Most labels shown per image, the most probable ones, each with the probability of superclass "
+    "and label together. With --routing=hard all are labels of one superclass.",
+    lower_bound=1,
+)
+JSON = flags.DEFINE_bool(
+    "json",
+    False,
+    "Prints one JSON object per line and image instead of text, also for an image that cannot be "
+    "read. The README lists the fields.",
+)

@@ -57,6 +57,16 @@ def routing() -> str:
     return inference_defs.ROUTING.value
 
 
+def top_k() -> int:
+    """Returns how many labels per image to show at most, 1 or more."""
+    return inference_defs.TOP_K.value
+
+
+def as_json() -> bool:
+    """Returns whether to print JSON instead of text."""
+    return inference_defs.JSON.value
+
+
 def run_config() -> config.RunConfig:
     """Returns all flags that decide what a run trains.
 

@@ -1,7 +1,14 @@
+import os
+import pathlib
+import subprocess
+import sys
+
 import pytest
 from absl import flags
 
 from ss_tf import run_flags
+
+_ROOT = pathlib.Path(__file__).parents[1]
 
 
 def test_routing_is_hard_unless_asked(parse_flags):
@@ -14,3 +21,34 @@ def test_routing_is_hard_unless_asked(parse_flags):
 def test_unknown_routing_is_refused(parse_flags):
     with pytest.raises(flags.IllegalFlagValueError, match="routing"):
         parse_flags("--routing=medium")
+
+
+def test_one_label_as_text_unless_asked(parse_flags):
+    parse_flags()
+    assert (run_flags.top_k(), run_flags.as_json()) == (1, False)
+    parse_flags("--top_k=5", "--json")
+    assert (run_flags.top_k(), run_flags.as_json()) == (5, True)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "some", "1.5"])
+def test_other_numbers_of_labels_are_refused(parse_flags, value):
+    with pytest.raises(flags.IllegalFlagValueError, match="top_k"):
+        parse_flags(f"--top_k={value}")
+
+
+@pytest.mark.parametrize(("script", "is_shown"), [("predict.py", True), ("train.py", False)])
+def test_help_shows_the_flags_of_the_script_without_tensorflow(script, is_shown):
+    code = (
+        "import runpy, sys; sys.modules['tensorflow'] = None; sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, _ROOT / script, "--helpshort"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+    assert "--run_dir" in result.stdout, result.stderr
+    for name in ("--top_k", "--[no]json", "--routing"):
+        assert (name in result.stdout) == is_shown

@@ -6,15 +6,13 @@ import os
 import pathlib
 import unicodedata
 
-from ss_tf.data import image_files
+from ss_tf.data import image_files, listing
 
 TRAIN = "train"
 VALIDATION = "validation"
 # Split of every image in a tree that is not divided on top.
 UNDIVIDED = ""
 
-# What operating systems leave in picture folders; names that start with a dot are ignored too.
-_IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
 # A third split is common beside the two, and nothing here may ever look at it.
 _IGNORED_SPLIT = "test"
 
@@ -72,7 +70,7 @@ def _groups(superclasses: dict[str, str], *, root: pathlib.Path) -> Groups:
 def _folders(parent: str, *, root: pathlib.Path) -> dict[str, str]:
     """Returns name -> path of the folders in `parent`, sorted by name; at least one."""
     folders = {}
-    for entry in _entries(parent):
+    for entry in listing.entries(parent):
         if os.path.isdir(entry.path):
             name = _name(entry)
             if name in folders:
@@ -96,7 +94,7 @@ def _folders(parent: str, *, root: pathlib.Path) -> dict[str, str]:
 
 def _files(subclass_folder: str, *, root: pathlib.Path) -> list[str]:
     """Returns the paths in a subclass folder, sorted; an error if one of them is a folder."""
-    entries = _entries(subclass_folder)
+    entries = listing.entries(subclass_folder)
     for entry in entries:
         if os.path.isdir(entry.path):
             raise ValueError(
@@ -104,20 +102,6 @@ def _files(subclass_folder: str, *, root: pathlib.Path) -> list[str]:
                 f"{_expected(root)}"
             )
     return [entry.path for entry in entries]
-
-
-def _entries(folder: str) -> list[os.DirEntry]:
-    """Lists what is in a folder, without what systems leave there, sorted by name."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        raise ValueError(f"{folder} cannot be listed: {error.strerror}.") from error
-    return [
-        entry
-        for entry in entries
-        if not entry.name.startswith(".") and entry.name.lower() not in _IGNORED_NAMES
-    ]
 
 
 def _name(folder: os.DirEntry) -> str:

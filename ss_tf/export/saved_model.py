@@ -26,6 +26,11 @@ class TwoStageModel(tf.Module):
     * `serving_uint8`: `images`, uint8 of any one size, cropped and resized as in evaluation;
     * `serving_jpeg`: `encoded`, JPEG files (or PNG, BMP, GIF) of any sizes;
     * `classify_super`: `images` as `serving_default`, the first stage alone.
+
+    The first three answer with the fields of `decisions.Routed`, `scores` of all labels among
+    them, and with `superclass_name` and `label_name`, which is empty where there is no label. The
+    last one answers with `probabilities`, float32 `[batch, num_superclasses]`, and with
+    `superclass` and `superclass_name` of the largest.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from ss_tf.routing.sub_logits import SubLogits, rows_of
 
 @dataclasses.dataclass(frozen=True)
 class Routed:
-    """Decisions for a batch; arrays are `[batch]` but for one, in the order of the images.
+    """Decisions for a batch; arrays are `[batch]` unless told, in the order of the images.
 
     Attributes:
       superclass: int64, that of the label; the most probable one where there is no label.
@@ -26,6 +26,11 @@ class Routed:
       label: int64, the label of superclass and subclass, or -1 where the policy abstains.
       opened: bool `[batch, num_superclasses]`, whose sub networks were asked. A superclass with a
         single subclass can be opened too, but there is no sub network to run.
+      scores: float32 `[batch, num_labels]`, what the label is the largest of, abstaining or not:
+        joint probabilities of superclass and subclass, p(superclass) * p(subclass | superclass).
+        0 for labels of a superclass that was not opened; so with hard routing only those of one
+        superclass have a score. A flat base, where the policy weighs it in or lets an image exit,
+        gives a score to every label. Rows sum to at most 1.
     """
 
     superclass: np.ndarray
@@ -34,6 +39,7 @@ class Routed:
     subclass_probability: np.ndarray
     label: np.ndarray
     opened: np.ndarray
+    scores: np.ndarray
 
 
 def opened(
@@ -162,6 +168,7 @@ def decide(
         subclass_probability=np.where(abstains, 0, joint / superclass_score).astype(np.float32),
         label=np.where(abstains, -1, label),
         opened=is_open,
+        scores=scores.astype(np.float32),
     )
 
 

@@ -123,7 +123,7 @@ class Router(tf.Module):
             is_staged = tf.reduce_any(is_open, axis=1, keepdims=True)
             weight = tf.where(is_staged, self._policy.base_weight, 1.0)
             scores = weight * base + (1 - weight) * scores
-        return self._decided(scores, by_superclass) | {"opened": is_open}
+        return self._decided(scores, by_superclass) | {"opened": is_open, "scores": scores}
 
     def superclass_probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Returns what the first stage says, float32 `[batch, num_superclasses]`.

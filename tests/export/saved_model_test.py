@@ -140,6 +140,9 @@ def test_images_get_the_routers_answers_in_a_process_without_this_package(answer
     assert found["serving_default/label_name"].tolist() == names
     names = [MAP.superclass_names[superclass] for superclass in superclasses]
     assert found["serving_default/superclass_name"].tolist() == names
+    # Of an image that abstains, too.
+    assert found["serving_default/scores"].shape == (len(pixels), MAP.num_labels)
+    assert np.all(found["serving_default/scores"].max(axis=1) > 0)
 
 
 def test_files_are_read_as_in_evaluation(answers, router, tmp_path):

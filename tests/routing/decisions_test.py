@@ -93,6 +93,7 @@ def test_images_that_the_base_is_sure_of_open_nothing():
     np.testing.assert_array_equal(is_open, [[0, 0, 0], [1, 0, 0], [0, 0, 0]])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), SHARES, SHARES, st.integers(1, 4))
 def test_a_higher_tau_or_top_k_never_opens_fewer(seed, tau, other, top_k):
     p = softmax(np.random.default_rng(seed).normal(size=(8, 5)) * 2)
@@ -129,6 +130,7 @@ def test_scores_with_a_flat_base_by_hand():
 
 
 @_each_kind
+@settings(deadline=None)
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_scores_sum_to_the_probability_that_was_opened(kind, data, seed):
     policy = data.draw(_policies(kind))
@@ -223,7 +225,34 @@ def test_the_base_can_outweigh_a_superclass_that_was_opened():
     assert got["opened"].tolist() == [True, False, False]
 
 
+def test_scores_are_joint_probabilities_of_what_was_opened():
+    got = _one([0.42, 0.28, 0.3], HARD)
+    np.testing.assert_allclose(got["scores"], [0.02, 0, 0.08, 0, 0, 0.32], rtol=1e-6)
+    # They stay when the answer is the superclass alone.
+    got = _one([0.42, 0.28, 0.3], RoutingPolicy(top_k=3, abstain_below=0.9))
+    np.testing.assert_allclose(got["scores"], [0.02, 0.28, 0.08, 0.27, 0.03, 0.32], rtol=1e-6)
+    assert got["label"] == -1
+    # An image that opened nothing has the scores of the flat base.
+    base = [0.25, 0.1, 0.05, 0.05, 0.3, 0.25]
+    got = _one(base, RoutingPolicy(early_exit=0.0), kind=FLAT)
+    np.testing.assert_allclose(got["scores"], base, rtol=1e-6)
+
+
 @_each_kind
+@settings(deadline=None)
+@given(data=st.data(), seed=st.integers(0, 1000))
+def test_an_answer_is_the_largest_score(kind, data, seed):
+    base, subs = _drawn(seed, kind)
+    routed = _decide(base, subs, data.draw(_policies(kind)), kind=kind)
+    has_label = routed.label >= 0
+    of_label = routed.scores[np.arange(12), routed.label]
+    np.testing.assert_array_equal(of_label[has_label], routed.scores.max(axis=1)[has_label])
+    joint = routed.superclass_probability * routed.subclass_probability
+    np.testing.assert_allclose(of_label[has_label], joint[has_label], rtol=1e-5)
+
+
+@_each_kind
+@settings(deadline=None)
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_decisions_follow_the_order_of_the_images(kind, data, seed):
     policy = data.draw(_policies(kind))
@@ -243,8 +272,9 @@ def test_a_batch_of_none_gives_an_empty_result(kind):
     policy = RoutingPolicy(top_k=2, abstain_below=0.5, early_exit=0.5 if kind == FLAT else None)
     routed = _decide(np.zeros((0, WIDTHS[kind]), np.float32), {}, policy, kind=kind)
     assert routed.opened.shape == (0, 3)
+    assert routed.scores.shape == (0, 6)
     dtypes = [field.dtype for field in vars(routed).values()]
-    assert dtypes == [np.int64, np.float32, np.int64, np.float32, np.int64, bool]
+    assert dtypes == [np.int64, np.float32, np.int64, np.float32, np.int64, bool, np.float32]
 
 
 @pytest.mark.parametrize(

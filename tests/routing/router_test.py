@@ -77,6 +77,14 @@ def test_decisions_by_hand(networks):
     np.testing.assert_allclose(routed["subclass_probability"], [0.7, 1, 0.75, 0.5], rtol=1e-6)
     np.testing.assert_array_equal(routed["label"], [5, 1, 4, 0])
     np.testing.assert_array_equal(routed["opened"], np.eye(3, dtype=bool)[[0, 1, 2, 0]])
+    # Birds are 0, 2, 5; what was not opened has 0.
+    expected = [
+        [0.08, 0, 0.16, 0, 0, 0.56],
+        [0, 0.6, 0, 0, 0, 0],
+        [0, 0, 0, 0.125, 0.375, 0],
+        [0.2, 0, 0.12, 0, 0, 0.08],
+    ]
+    np.testing.assert_allclose(routed["scores"], expected, rtol=1e-6)
     assert set(routed) == set(FIELDS)
 
 
@@ -114,6 +122,9 @@ def test_decisions_are_those_of_the_reference(base_kind, policy):
             np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-6, err_msg=name)
         else:
             np.testing.assert_array_equal(found, wanted, err_msg=name)
+    best = routed["scores"].numpy().argmax(axis=1)
+    decided = np.where(routed["label"] == -1, best, routed["label"])
+    np.testing.assert_array_equal(best, decided)
     if policy.abstain_below:
         assert 0 < np.mean(routed["label"] == -1) < 1
 
@@ -147,6 +158,7 @@ def test_decisions_follow_the_order_of_the_images_in_batches_of_any_size(network
     assert {name: tensor.shape.as_list() for name, tensor in empty.items()} == {
         **{name: [0] for name in FIELDS},
         "opened": [0, 3],
+        "scores": [0, 6],
     }
     assert route.route.experimental_get_tracing_count() == 1
 
