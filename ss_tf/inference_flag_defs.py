@@ -14,3 +14,14 @@ ROUTING = flags.DEFINE_enum(
     "hard opens the sub network of the most probable superclass. soft opens a second one where the "
     "first is in doubt, and weighs answers as eval.py fitted it on minival (RUN_DIR/routing.json).",
 )
+FORMAT = flags.DEFINE_enum(
+    "format",
+    "saved_model",
+    ["saved_model"],
+    "What export.py makes. saved_model: a folder that TensorFlow and TensorFlow Serving load.",
+)
+OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>.",
+)
