@@ -14,7 +14,6 @@ ROUTING = flags.DEFINE_enum(
     "hard opens the sub network of the most probable superclass. soft opens a second one where the "
     "first is in doubt, and weighs answers as eval.py fitted it on minival (RUN_DIR/routing.json).",
 )
-
 TOP_K = flags.DEFINE_integer(
     "top_k",
     1,
@@ -27,4 +26,15 @@ JSON = flags.DEFINE_bool(
     False,
     "Prints one JSON object per line and image instead of text, also for an image that cannot be "
     "read. The README lists the fields.",
+)
+FORMAT = flags.DEFINE_enum(
+    "format",
+    "saved_model",
+    ["saved_model"],
+    "What export.py makes. saved_model: a folder that TensorFlow and TensorFlow Serving load.",
+)
+OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>.",
 )

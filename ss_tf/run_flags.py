@@ -67,6 +67,13 @@ def as_json() -> bool:
     return inference_defs.JSON.value
 
 
+def export_output() -> pathlib.Path:
+    """Returns the folder that export.py makes."""
+    if inference_defs.OUTPUT.value:
+        return pathlib.Path(inference_defs.OUTPUT.value)
+    return RunDir(run_dir()).export_dir(inference_defs.FORMAT.value)
+
+
 def run_config() -> config.RunConfig:
     """Returns all flags that decide what a run trains.
 

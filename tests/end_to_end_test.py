@@ -1,4 +1,4 @@
-"""A user's whole path through the scripts: photos, killed training, evaluation, prediction."""
+"""A user's whole path: photos, killed training, evaluation, prediction, export."""
 
 import json
 import pathlib
@@ -38,6 +38,17 @@ _FLAGS = [
 # In the order of training: classes are sorted, and `dog` is the last one with a sub network.
 _KILLED_IN = [("flat", "float"), ("super", "qat"), ("sub/dog", "qat")]
 _SECONDS_TO_A_CHECKPOINT = 300
+# In a process that cannot import this package.
+_CLIENT = """
+import sys
+sys.modules["ss_tf"] = None
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+result = model.signatures["serving_jpeg"](encoded=[tf.io.read_file(sys.argv[2])])
+print(result["superclass_name"][0].numpy().decode(), "|", result["label_name"][0].numpy().decode())
+for stage in ("superclass", "subclass"):
+    print(100 * float(result[stage + "_probability"][0]))
+"""
 # Of a record. Its loss and train_top1 cover what was trained since the last start.
 _COMPARED = ("phase", "epoch", "images", "minival_top1")
 pytestmark = pytest.mark.slow
@@ -162,3 +173,13 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
     assert found["subclass"] in _TREE[found["superclass"]]
     assert 100 / len(_TREE) - 0.1 <= float(found[2]) <= 100
     assert 100 / len(_TREE[found["superclass"]]) - 0.1 <= float(found[4]) <= 100
+
+    exported = tmp_path / "exported"
+    told = _run("export.py", f"--run_dir={killed}", f"--output={exported}", log=log)
+    assert "serving_jpeg(encoded: string [batch])" in told
+    client = tmp_path / "client.py"
+    client.write_text(_CLIENT, encoding="utf-8")
+    names, *percents = _run(client, exported, image, log=log).splitlines()
+    assert names == f"{found['superclass']} | {found['superclass']}/{found['subclass']}"
+    shown = [float(found[2]), float(found[4])]
+    assert [float(percent) for percent in percents] == pytest.approx(shown, abs=0.2)

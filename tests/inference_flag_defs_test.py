@@ -6,7 +6,7 @@ import sys
 import pytest
 from absl import flags
 
-from ss_tf import run_flags
+from ss_tf import inference_flag_defs, run_flags
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
@@ -52,3 +52,17 @@ def test_help_shows_the_flags_of_the_script_without_tensorflow(script, is_shown)
     assert "--run_dir" in result.stdout, result.stderr
     for name in ("--top_k", "--[no]json", "--routing"):
         assert (name in result.stdout) == is_shown
+
+
+def test_an_export_goes_into_the_run_unless_told(parse_flags):
+    parse_flags("--run_dir=runs/x")
+    assert run_flags.export_output() == pathlib.Path("runs/x/export/saved_model")
+    parse_flags("--run_dir=runs/x", "--output=y/z")
+    assert run_flags.export_output() == pathlib.Path("y/z")
+
+
+def test_flags_of_a_call_are_not_kept_with_a_run(parse_flags):
+    parse_flags("--routing=soft", "--output=y", "--format=saved_model")
+    kept = run_flags.run_flagfile()
+    for flag in flags.FLAGS.get_flags_for_module(inference_flag_defs.__name__):
+        assert f"--{flag.name}" not in kept

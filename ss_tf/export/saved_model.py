@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import os
 import pathlib
 import tempfile
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from ss_tf import files
 from ss_tf.data import preprocessing
 from ss_tf.data.examples import ImageFormat
+from ss_tf.export import encoded_images
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.routing.router import Router
 
@@ -20,17 +22,22 @@ LABELS_FILE, SUPERCLASSES_FILE = "labels.txt", "superclasses.txt"
 class TwoStageModel(tf.Module):
     """A router with what stands before and after it: pixels, and names.
 
-    Signatures, each for any batch:
+    Signatures, each for any batch, also an empty one:
 
-    * `serving_default`: `images`, float32 in [0, 1] of the network's size;
-    * `serving_uint8`: `images`, uint8 of any one size, cropped and resized as in evaluation;
-    * `serving_jpeg`: `encoded`, JPEG files (or PNG, BMP, GIF) of any sizes;
+    * `serving_default`: `images`, float32 `[batch, *image_shape]` in [0, 1], of the network's size;
+    * `serving_uint8`: `images`, uint8 `[batch, height, width, channels]` of any one size, cropped
+      and resized as in evaluation;
+    * `serving_jpeg`: `encoded`, string `[batch]`, files of any sizes, see `encoded_images`;
     * `classify_super`: `images` as `serving_default`, the first stage alone.
 
-    The first three answer with the fields of `decisions.Routed`, `scores` of all labels among
-    them, and with `superclass_name` and `label_name`, which is empty where there is no label. The
-    last one answers with `probabilities`, float32 `[batch, num_superclasses]`, and with
-    `superclass` and `superclass_name` of the largest.
+    The first three give the fields of `decisions.Routed`, `scores` of all labels among them, and
+    `label_name` and `superclass_name`, string `[batch]` in UTF-8; without a label its name is
+    empty. `classify_super` gives `probabilities`, float32 `[batch, num_superclasses]`,
+    `superclass`, int64, and `superclass_name`. Columns of superclasses have the order of
+    `superclasses.txt`.
+
+    Images of another shape, values out of [0, 1] and bytes that are no image raise a
+    tf.errors.InvalidArgumentError; a call changes nothing, so that later ones are right.
     """
 
     def __init__(
@@ -61,10 +68,10 @@ class TwoStageModel(tf.Module):
         pixels = tf.TensorSpec([None, None, None, channels], tf.uint8, "images")
         encoded = tf.TensorSpec([None], tf.string, "encoded")
         self.functions = {
-            "serving_default": tf.function(self._classify, input_signature=[images]),
-            "serving_uint8": tf.function(self._classify_pixels, input_signature=[pixels]),
-            "serving_jpeg": tf.function(self._classify_encoded, input_signature=[encoded]),
-            "classify_super": tf.function(self._classify_super, input_signature=[images]),
+            "serving_default": _checked(self._classify, images),
+            "serving_uint8": _checked(self._classify_pixels, pixels),
+            "serving_jpeg": _checked(self._classify_encoded, encoded),
+            "classify_super": _checked(self._classify_super, images),
         }
 
     def _classify(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -95,8 +102,10 @@ class TwoStageModel(tf.Module):
 
     def _normalised(self, images: tf.Tensor) -> tf.Tensor:
         # NaN is not in the range either.
-        is_in_range = tf.reduce_all((images >= 0) & (images <= 1))
-        tf.debugging.Assert(is_in_range, ["images hold values out of [0, 1]."])
+        is_in_range = (images >= 0) & (images <= 1)
+        first_other = tf.boolean_mask(images, ~is_in_range)[:1]
+        told = ["images hold", first_other, "expected values in [0, 1]: divide pixels by 255."]
+        tf.debugging.Assert(tf.reduce_all(is_in_range), told)
         return preprocessing.normalise(images, self._format)
 
     def _cropped(self, images: tf.Tensor) -> tf.Tensor:
@@ -106,24 +115,8 @@ class TwoStageModel(tf.Module):
         )
 
     def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Returns one image as in evaluation, float32 in [0, 255]."""
-        size, channels = self._router.networks.image_shape[0], self._format.channels
-
-        def from_jpeg():
-            part = preprocessing.decode_jpeg_part(
-                encoded,
-                functools.partial(
-                    preprocessing.centre_box, crop_fraction=self._format.crop_fraction
-                ),
-                min_side=preprocessing.decoded_side(size),
-                channels=channels,
-            )
-            return preprocessing.resize(part, image_size=size)
-
-        def from_others():
-            return self._cropped(tf.io.decode_image(encoded, channels, expand_animations=False))
-
-        return tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_others)
+        size = self._router.networks.image_shape[0]
+        return encoded_images.decode(encoded, self._format, image_size=size)
 
 
 def save(
@@ -144,8 +137,7 @@ def save(
     Raises:
       ValueError: if there is something at `path` already.
     """
-    if path.exists():
-        raise ValueError(f"{path} is there already, expected a new folder.")
+    check_is_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         folder = pathlib.Path(folder)
@@ -157,6 +149,29 @@ def save(
         )
         tf.saved_model.save(model, str(folder / "model"), signatures=model.functions)
         (folder / "model").rename(path)
+
+
+def check_is_new(path: pathlib.Path) -> None:
+    """Raises ValueError if there is something at `path` already."""
+    if os.path.lexists(path):
+        raise ValueError(
+            f"{path} is there already, expected a new folder. Remove it, or give another --output."
+        )
+
+
+def _checked(
+    classify: Callable[[tf.Tensor], dict[str, tf.Tensor]], spec: tf.TensorSpec
+) -> tf.types.experimental.PolymorphicFunction:
+    """Returns a graph that refuses other shapes as it runs.
+
+    A loaded signature looks at dtypes alone. Operations that were built for one shape and meet
+    another compute something, or end the process.
+    """
+
+    def run(values):
+        return classify(tf.ensure_shape(values, spec.shape))
+
+    return tf.function(run, input_signature=[spec])
 
 
 def _asset(path: pathlib.Path, names: tuple[str, ...]) -> tf.saved_model.Asset:

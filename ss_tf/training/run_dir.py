@@ -41,6 +41,7 @@ class RunDir:
     bank/SUPERCLASS.safetensors   compressed delta of each sub network to the base
     routing.json                  the routing policy that eval.py fitted on minival
     report/                       results.json, report.md
+    export/FORMAT/                what export.py made of the run
     ```
     """
 
@@ -69,6 +70,9 @@ class RunDir:
     @property
     def report_dir(self) -> pathlib.Path:
         return self.path / "report"
+
+    def export_dir(self, file_format: str) -> pathlib.Path:
+        return self.path / "export" / file_format
 
     def network_dir(self, name: str) -> pathlib.Path:
         return self.path / "networks" / name

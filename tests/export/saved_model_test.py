@@ -26,9 +26,10 @@ class MeanNetworks(tf.Module):
 
     image_shape = (SIZE, SIZE, 3)
 
-    def __init__(self):
+    def __init__(self, *, base_width=3):
         super().__init__()
-        self.base, self.subs = self._draw(0, 3), tf.stack([self._draw(n, 2) for n in (1, 2, 3)])
+        self.base = self._draw(0, base_width)
+        self.subs = tf.stack([self._draw(n, 2) for n in (1, 2, 3)])
 
     def _draw(self, seed, width):
         """Returns weights that look at colours most of all: decoders differ in fine detail."""
@@ -168,7 +169,94 @@ def test_the_first_stage_alone(answers, router, pixels):
 
 
 def test_values_out_of_range_are_refused(answers):
-    assert "images hold values out of [0, 1]" in str(answers[0]["error"])
+    message = str(answers[0]["error"])
+    assert "images hold" in message
+    assert "expected values in [0, 1]: divide pixels by 255." in message
+
+
+@pytest.fixture(scope="module")
+def signatures(tmp_path_factory, router):
+    """Signatures of a SavedModel in this process."""
+    folder = tmp_path_factory.mktemp("loaded") / "model"
+    _save(router, folder)
+    # The model, too, for it keeps the variables.
+    model = tf.saved_model.load(str(folder))
+    yield model.signatures
+    del model
+
+
+FLAT_POLICY = RoutingPolicy(
+    top_k=3, tau=0.9, early_exit=0.55, base_weight=0.3, temperatures={"cat": 2.0}, abstain_below=0.4
+)
+
+
+@pytest.mark.parametrize(
+    ("base_kind", "policy"),
+    [
+        ("super", RoutingPolicy(top_k=2, tau=0.8, temperatures={"vögel": 1.7, "cat": 0.6})),
+        ("flat", FLAT_POLICY),
+    ],
+)
+def test_fitted_policies_are_saved_too(tmp_path, pixels, base_kind, policy):
+    networks = MeanNetworks(base_width={"super": 3, "flat": 5}[base_kind])
+    soft = Router(networks, MAP, base_kind=base_kind, policy=policy)
+    _save(soft, tmp_path / "model")
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    found = model.signatures["serving_uint8"](images=tf.constant(pixels))
+    expected = soft(preprocessing.normalise(_shown(pixels), FORMAT).numpy())
+    assert set(found) == {*expected, "label_name", "superclass_name"}
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
+    num_opened = set(found["opened"].numpy().sum(axis=1))
+    assert num_opened >= ({1, 2} if base_kind == "super" else {0, 2})
+
+
+def test_an_empty_batch_has_an_empty_answer(signatures):
+    for name, key, none in (
+        ("serving_default", "images", np.zeros((0, SIZE, SIZE, 3), np.float32)),
+        ("serving_uint8", "images", np.zeros((0, 16, 24, 3), np.uint8)),
+        ("serving_jpeg", "encoded", np.zeros(0, np.bytes_)),
+        ("classify_super", "images", np.zeros((0, SIZE, SIZE, 3), np.float32)),
+    ):
+        result = signatures[name](**{key: tf.constant(none)})
+        assert {values.shape[0] for values in result.values()} == {0}, name
+    result = signatures["serving_default"](images=tf.zeros([0, SIZE, SIZE, 3]))
+    assert result["opened"].shape == (0, 3)
+
+
+def _with_nan(images):
+    images = images.copy()
+    images[1, 0, 0, 0] = np.nan
+    return images
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "break_input"),
+    [
+        ("serving_default", "images", lambda images: _with_nan(images)),
+        ("serving_default", "images", lambda images: images - 0.5),
+        # Graphs that do not look at shapes compute something here, or end the process.
+        ("serving_default", "images", lambda images: images[:, 1:]),
+        ("serving_default", "images", lambda images: images[0]),
+        ("classify_super", "images", lambda images: images[..., 1:]),
+        ("serving_default", "images", lambda images: (255 * images).astype(np.uint8)),
+        ("classify_super", "images", lambda images: _with_nan(images)),
+        ("serving_uint8", "images", lambda images: (255 * images[..., :1]).astype(np.uint8)),
+        ("serving_uint8", "images", lambda images: np.zeros((2, 0, 0, 3), np.uint8)),
+        ("serving_uint8", "images", lambda images: np.zeros((4, 4, 3), np.uint8)),
+        ("serving_jpeg", "encoded", lambda images: np.array([b"no image"])),
+        ("serving_jpeg", "encoded", lambda images: np.array([b""])),
+        ("serving_jpeg", "encoded", lambda images: np.array(b"a scalar")),
+    ],
+)
+def test_bad_input_is_refused_and_later_calls_are_right(signatures, pixels, name, key, break_input):
+    images = _shown(pixels)
+    before = signatures["serving_default"](images=tf.constant(images))
+    with pytest.raises((tf.errors.InvalidArgumentError, TypeError)):
+        signatures[name](**{key: tf.constant(break_input(images))})
+    after = signatures["serving_default"](images=tf.constant(images))
+    for output, values in before.items():
+        np.testing.assert_array_equal(values, after[output], err_msg=output)
 
 
 def test_names_are_assets_and_nothing_is_overwritten(tmp_path, router):

@@ -1,0 +1,33 @@
+"""Exports a run as one model that runs without ss_tf, in TensorFlow or TensorFlow Serving.
+
+python export.py --run_dir=runs/demo                          into runs/demo/export/saved_model
+python export.py --run_dir=runs/demo --routing=soft --output=models/soft
+
+The model takes images as floats, as pixels or as encoded files: docs/EXPORT.md.
+"""
+
+from absl import flags
+
+from ss_tf import command_line, inference_flag_defs, run_flags
+from ss_tf.training.run_dir import RunDir
+
+flags.declare_key_flag("run_dir")
+flags.adopt_module_key_flags(inference_flag_defs)
+
+
+def main(argv: list[str]) -> None:
+    """Exports the run of --run_dir."""
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
+    run = RunDir(run_flags.run_dir())
+    run_flags.adopt_run_flags(run.flags_file)
+    config = run_flags.run_config()
+
+    from ss_tf.export import export_run  # After the flags: --help need not wait for TensorFlow.
+
+    routing, output = run_flags.routing(), run_flags.export_output()
+    print(export_run.export_saved_model(config, run, routing=routing, output=output))
+
+
+if __name__ == "__main__":
+    command_line.run(main)
