@@ -72,7 +72,7 @@ def recorder(
             # learning rate is too high for the base's grid.
             values = {**values, "clipped_share": int8_grid.clipped_share(model)}
         if grid:
-            values = {**values, "delta_step": int(grid.step.numpy())}
+            values = {**values, "delta_step": float(grid.step.numpy())}
         log.record(epoch, values)
 
     return record

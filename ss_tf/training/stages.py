@@ -90,7 +90,7 @@ class Stages:
     @functools.cached_property
     def _grid(self) -> DeltaGrid | None:
         """Where kernels of sub networks may be; its step is that of the one in training."""
-        return sub_networks.delta_grid(self._config, self._base)
+        return sub_networks.grid_of(self._config, self._base)
 
     @functools.cached_property
     def _origin_of_subs(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,7 +12,7 @@ import tf_keras as keras
 from ss_tf.config import FREE_BITS, RunConfig
 from ss_tf.data.examples import Dataset
 from ss_tf.deltas import bank, layout, sizes
-from ss_tf.models import heads, int8_grid, integer_network, quantization, variables
+from ss_tf.models import delta_grid, heads, int8_grid, integer_network, quantization, variables
 from ss_tf.models.delta_grid import DeltaGrid
 from ss_tf.models.int8_grid import LARGEST, all_values
 from ss_tf.models.integer_network import IntegerNetwork
@@ -30,7 +31,7 @@ def freeze(model: keras.Model, config: RunConfig) -> None:
         layer.trainable = layer.name not in shared
 
 
-def delta_grid(config: RunConfig, base: IntegerNetwork) -> DeltaGrid | None:
+def grid_of(config: RunConfig, base: IntegerNetwork) -> DeltaGrid | None:
     """Returns the points where kernels of sub networks may be, or None if that is anywhere."""
     return DeltaGrid(base) if config.delta.bits < FREE_BITS else None
 
@@ -47,7 +48,7 @@ def bits_of(superclass: str, config: RunConfig, dataset: Dataset) -> float:
     return config.delta.bits * float(np.cbrt(share * dataset.superclass_map.num_superclasses))
 
 
-def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits: float) -> int:
+def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits: float) -> float:
     """Returns the smallest step of a grid on which the delta of a float network is small enough.
 
     Args:
@@ -56,22 +57,30 @@ def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits
       bits: most bits per weight, as the order-0 entropy of each kernel's rounded residuals.
 
     Returns:
-      1 to 127, the latter also if that is not enough.
+      What `DeltaGrid.step` takes, 1 to 127 in eighths; 127 also if that is not enough.
     """
     residuals = {
         name: np.clip(weights[name] / base.scales[name], -LARGEST, LARGEST) - kernel
         for name, kernel in layout.body_kernels(base).items()
     }
     most_bytes = bits / 8 * sum(residual.size for residual in residuals.values())
+    relative = delta_grid.relative_steps(base)
 
-    def is_small(step: int) -> bool:
-        rounded = (np.rint(residual / step) for residual in residuals.values())
+    # Searched are the steps of the largest kernel; several give the same ones to a small kernel.
+    @functools.lru_cache
+    def num_bytes(name: str, step: int) -> float:
         # As in a bank, modulo 256.
-        stored = (values.astype(np.int16).astype(np.int8) for values in rounded)
-        return sum(map(sizes.entropy_bytes, stored)) <= most_bytes
+        rounded = np.rint(residuals[name] / step).astype(np.int16).astype(np.int8)
+        return sizes.entropy_bytes(rounded)
+
+    def is_small(eighths: int) -> bool:
+        steps = {
+            name: int(delta_grid.whole_steps(eighths / 8, relative[name])) for name in relative
+        }
+        return sum(num_bytes(name, step) for name, step in steps.items()) <= most_bytes
 
     # A wider step leaves fewer kinds of values, so the entropy falls.
-    return 1 + bisect.bisect_left(range(1, LARGEST), True, key=is_small)
+    return (8 + bisect.bisect_left(range(8, 8 * LARGEST), True, key=is_small)) / 8
 
 
 def build_qat(

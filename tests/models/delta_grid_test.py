@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ss_tf.models import int8_grid, variables
+from ss_tf.models import delta_grid, int8_grid, variables
 from ss_tf.models.delta_grid import DeltaGrid
 from ss_tf.models.integer_network import IntegerNetwork
 
@@ -39,6 +39,19 @@ def test_step_1_is_rounding_to_the_int8_grid():
     np.testing.assert_array_equal(_quantized(base, steps, step=1), np.rint(steps))
 
 
+def test_steps_shrink_with_the_size_of_a_kernel():
+    shapes = {"conv1": (1, 1, 16, 16), "layer1.0.conv1": (3, 3, 512, 512), "fc": (512, 1000)}
+    kernels = {f"{name}/kernel": np.zeros(shape, np.int8) for name, shape in shapes.items()}
+    scales = {name: np.ones(kernel.shape[-1], np.float32) for name, kernel in kernels.items()}
+    base = IntegerNetwork(kernels, scales | {"fc/kernel": np.float32(1)}, {}, {})
+    relative = delta_grid.relative_steps(base)
+    # 256 of 2**18 * 9 weights; the head is no part of a delta.
+    assert relative == pytest.approx({"conv1/kernel": 9216**-0.15, "layer1.0.conv1/kernel": 1})
+    assert delta_grid.whole_steps(10, relative["conv1/kernel"]) == 3
+    assert delta_grid.whole_steps(1, relative["conv1/kernel"]) == 1
+    assert delta_grid.whole_steps(500, relative["layer1.0.conv1/kernel"]) == 127
+
+
 def test_points_of_the_grid_stay_bit_for_bit():
     base = _base([5, -7, 100], scale=0.0123443603515625)
     kernel = np.float32([5 + 8, -7 - 16, 100]).reshape(1, 1, 3, 1) * base.scales[_NAME]
@@ -72,7 +85,8 @@ def test_a_snapped_model_is_multiples_of_the_step_away_and_infers_the_same(
     network = int8_grid.to_integer(frozen_qat_model, {})
     for name in set(base.kernels) - {"fc/kernel"}:
         steps = network.kernels[name].astype(int) - base.kernels[name]
-        assert np.all((steps % 8 == 0) | (np.abs(network.kernels[name]) == 127)), name
+        step = delta_grid.whole_steps(8, delta_grid.relative_steps(base)[name])
+        assert np.all((steps % step == 0) | (np.abs(network.kernels[name]) == 127)), name
         assert steps.any()
     grid.snap(frozen_qat_model)
     np.testing.assert_array_equal(frozen_qat_model(images, training=False), logits)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ss_tf.data import examples
-from ss_tf.deltas import bank
+from ss_tf.deltas import bank, layout
 from ss_tf.models import integer_network
 from ss_tf.training import distribution, metrics_log, networks, stages, sub_networks
 from ss_tf.training.run_dir import RunDir
@@ -62,7 +62,9 @@ def test_a_frozen_trunk_is_the_bases_and_other_kernels_are_steps_away(
     for name in set(base.kernels) - shared - {"fc/kernel"}:
         residual = sub.kernels[name].astype(int) - base.kernels[name]
         is_clipped = np.abs(sub.kernels[name]) == 127
-        assert np.all((residual % record["delta_step"] == 0) | is_clipped), name
+        largest = max(kernel.size for kernel in layout.body_kernels(base).values())
+        step = round(record["delta_step"] * (residual.size / largest) ** 0.15)
+        assert np.all((residual % max(step, 1) == 0) | is_clipped), name
     assert np.any(sub.kernels["layer4.0.conv2/kernel"] != base.kernels["layer4.0.conv2/kernel"])
 
 
@@ -108,8 +110,34 @@ def _bits(base, weights, step):
 def test_the_finest_step_that_keeps_to_the_bits_is_taken(spread, bits):
     base, weights = _base_and_weights(spread)
     step = sub_networks.finest_step(base, weights, bits=bits)
-    assert _bits(base, weights, step) <= bits
-    assert step == 1 or _bits(base, weights, step - 1) > bits
+    assert _bits(base, weights, round(step)) <= bits
+    assert step == 1 or _bits(base, weights, round(step) - 1) > bits
+
+
+def test_small_kernels_get_finer_steps_within_the_same_bits():
+    base, weights = _base_and_weights(7.0)
+    rng = np.random.default_rng(1)
+    small = rng.integers(-90, 91, (3, 3, 4, 5)).astype(np.int8)
+    base = dataclasses.replace(
+        base,
+        kernels=base.kernels | {"small/kernel": small},
+        scales=base.scales | {"small/kernel": np.full(5, 0.25, np.float32)},
+    )
+    weights["small/kernel"] = 0.25 * (small + rng.normal(0, 7.0, small.shape))
+    step = sub_networks.finest_step(base, weights, bits=1.0)
+    finer = round(step * (180 / 9000) ** 0.15)
+    assert finer < 0.6 * round(step)
+
+    def entropy(name, step):
+        moved = weights[name] / 0.25 - base.kernels[name]
+        counts = np.unique(np.rint(moved / step), return_counts=True)[1]
+        return np.sum(counts * np.log2(moved.size / counts))
+
+    both = entropy("conv1/kernel", round(step)) + entropy("small/kernel", finer)
+    assert both <= 9180 * 1.0
+    wider = step - 1 / 8
+    both = entropy("conv1/kernel", round(wider))
+    assert both + entropy("small/kernel", round(wider * (180 / 9000) ** 0.15)) > 9180 * 1.0
 
 
 def test_a_network_that_moved_further_gets_a_wider_step():
