@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ss_tf.evaluation import tables
 from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.routing.fit_policy import FEWEST_IMAGES
 
 _HEADER = ("images", "system", "top-1 %", "sub networks/image", "early exits %")
 
@@ -18,7 +19,8 @@ def markdown(results: Mapping[str, object]) -> list[str]:
     """
     routing = results["routing"]
     if routing["policy"] == NOT_EVALUATED:
-        return [f"## Routing\n\nSoft routing: {NOT_EVALUATED}."]
+        wanted = f"an int8 base, all its sub networks and {FEWEST_IMAGES} minival images at least"
+        return [f"## Routing\n\nSoft routing: {NOT_EVALUATED}. It takes {wanted}."]
     return [f"## Routing\n\n{fitted(results)}", _table(results), _difference(routing)]
 
 

@@ -20,8 +20,6 @@ from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.probabilities import superclass_probabilities
 from ss_tf.training.run_dir import RunDir
 
-# On fewer, one image is over a point, and a policy would be fitted to chance.
-FEWEST_IMAGES = 100
 # At most two sub networks for an image, and for a tenth of the images.
 _TOP_K, _MOST_OPENED = 2, 1.1
 
@@ -49,15 +47,15 @@ def fit(config: RunConfig, dataset: Dataset, *, networks: Networks) -> Fitted | 
     and over those of its own superclass, for its temperature.
 
     Returns:
-      What was fitted; None if minival has fewer than `FEWEST_IMAGES` images, or if the base or a
-      sub network is missing.
+      What was fitted; None if minival has fewer than `fit_policy.FEWEST_IMAGES` images, or if the
+      base or a sub network is missing.
 
     Raises:
       ValueError: naming the file, if a network is damaged or does not belong to the run.
     """
     superclass_map, examples = dataset.superclass_map, dataset.minival
     base_kind = systems.stage1_network(config)
-    if len(examples) < FEWEST_IMAGES:
+    if len(examples) < fit_policy.FEWEST_IMAGES:
         return None
     base = networks.logits(base_kind, "int8", examples=examples)
     if base is None:

@@ -35,4 +35,7 @@ def test_of_a_flat_base_all_settings_are_told_in_one_line(measured):
 
 def test_what_was_not_fitted_is_not_evaluated(measured):
     measured["routing"]["policy"] = "not evaluated"
-    assert routing_section.markdown(measured) == ["## Routing\n\nSoft routing: not evaluated."]
+    assert routing_section.markdown(measured) == [
+        "## Routing\n\nSoft routing: not evaluated. It takes an int8 base, all its sub networks "
+        "and 100 minival images at least."
+    ]

@@ -7,7 +7,7 @@ import pytest
 from ss_tf.data.examples import Examples
 from ss_tf.evaluation import soft_routing, systems
 from ss_tf.evaluation.results import NOT_EVALUATED
-from ss_tf.routing import loading
+from ss_tf.routing import fit_policy, loading
 from ss_tf.routing.policy import RoutingPolicy
 
 WIDTHS = {"flat": 6, "super": 3, "sub/bird": 3, "sub/boat": 2}
@@ -93,7 +93,7 @@ def test_nothing_is_fitted_to_networks_that_are_not_all_there(
     assert soft_routing.fit(run_config(), large_dataset, networks=networks) is None
 
 
-@pytest.mark.parametrize("count", [0, soft_routing.FEWEST_IMAGES - 1])
+@pytest.mark.parametrize("count", [0, fit_policy.FEWEST_IMAGES - 1])
 def test_nothing_is_fitted_to_too_few_images(run_config, large_dataset, networks, count):
     few = dataclasses.replace(large_dataset, minival=split("minival", count))
     assert soft_routing.fit(run_config(), few, networks=networks) is None
