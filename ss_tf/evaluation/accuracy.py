@@ -20,6 +20,7 @@ SYSTEMS = (
     "oracle_vanilla",
     "vanilla",
     "hard",
+    "soft",
 )
 
 
@@ -34,16 +35,20 @@ class Decisions:
       labels: system -> int64 `[n]` labels; only the systems that ran. "flat" and
         "flat_equal_compute" are float networks, "flat_int8" is the flat network as int8 base.
         "vanilla" is two-stage with float networks; "hard" is two-stage with the int8 base and
-        sub networks restored from the bank. "oracle" and "oracle_vanilla" are the sub networks of
-        "hard" and "vanilla", chosen by the true superclass.
+        sub networks restored from the bank; "soft" is the same networks with a fitted policy of
+        routing. "oracle" and "oracle_vanilla" are the sub networks of "hard" and "vanilla", chosen
+        by the true superclass.
+      opened: "hard", "soft" and "vanilla", where they ran -> bool `[n, num_superclasses]`, whose
+        sub networks were asked. A superclass with a single label counts, though it has none.
     """
 
     true: np.ndarray
     stage1: Mapping[str, np.ndarray]
     labels: Mapping[str, np.ndarray]
+    opened: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        for name in self.labels:
+        for name in (*self.labels, *self.opened):
             if name not in SYSTEMS:
                 raise ValueError(f"Unknown system {name!r}, expected one of {', '.join(SYSTEMS)}.")
         for name in self.stage1:

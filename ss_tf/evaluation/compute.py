@@ -15,15 +15,24 @@ from ss_tf.models.resnet import build_resnet, count_macs
 from ss_tf.training import plan
 
 
-def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, float | str]:
+def macs_per_image(
+    config: RunConfig, dataset: Dataset, *, opened: np.ndarray | None = None
+) -> dict[str, float | str]:
     """Counts the multiply-accumulates of each system for one image.
 
+    Args:
+      config: the run's settings.
+      dataset: its data.
+      opened: bool `[n, num_superclasses]`, whose sub networks soft routing asks about each
+        validation image; None if it was not evaluated.
+
     Returns:
-      "stage1", "flat", "flat_equal_compute" and "two_stage" -> multiply-accumulates, or
-      "not evaluated" for a second flat network that the run does not have. "two_stage" is stage 1
-      and the sub network of the image's true superclass, mean over the validation images; a
-      superclass with one subclass costs no second stage. "flat_equal_compute_ratio" is the second
-      flat network's number over that of "two_stage".
+      "stage1", "flat", "flat_equal_compute", "two_stage" and "two_stage_soft" ->
+      multiply-accumulates, or "not evaluated" for what the run does not have. "two_stage" is stage
+      1 and the sub network of the image's true superclass, "two_stage_soft" stage 1 and the sub
+      networks opened, both mean over the validation images; a superclass with one subclass costs no
+      second stage. "flat_equal_compute_ratio" is the second flat network's number over that of
+      "two_stage".
     """
     superclass_map = dataset.superclass_map
     count = _counter(config.model, config, dataset=dataset)
@@ -33,6 +42,9 @@ def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, float | str
         second_stage[superclass] = count(len(superclass_map.labels_in(superclass)))
     true_superclass = np.asarray(superclass_map.superclass_of_label)[dataset.validation.labels]
     two_stage = stage1 + round(float(second_stage[true_superclass].mean()))
+    soft = NOT_EVALUATED
+    if opened is not None:
+        soft = stage1 + round(float((opened @ second_stage).mean()))
     equal_compute = ratio = NOT_EVALUATED
     if config.equal_compute_model is not None:
         count_second = _counter(config.equal_compute_model, config, dataset=dataset)
@@ -44,6 +56,7 @@ def macs_per_image(config: RunConfig, dataset: Dataset) -> dict[str, float | str
         "flat_equal_compute": equal_compute,
         "flat_equal_compute_ratio": ratio,
         "two_stage": two_stage,
+        "two_stage_soft": soft,
     }
 
 

@@ -65,6 +65,7 @@ def passes_by_system(config: RunConfig, measured: Mapping[str, object]) -> dict[
     """
     stage1 = stage1_network(config)
     start = [(stage1, "float"), (stage1, "qat")] if config.base else [(stage1, "float")]
+    from_bank = [*start, (_SUB, "float"), (_SUB, "qat")]
     in_int8 = measured["super_top1"] != NOT_EVALUATED
     phases = {
         "stage1": start if in_int8 else start[:1],
@@ -72,7 +73,8 @@ def passes_by_system(config: RunConfig, measured: Mapping[str, object]) -> dict[
         "flat_int8": [(FLAT, "float"), (FLAT, "qat")],
         "flat_equal_compute": [(FLAT_EQUAL_COMPUTE, "float")],
         "vanilla": [*start, (_SUB, "float")],
-        "hard": [*start, (_SUB, "float"), (_SUB, "qat")],
+        "hard": from_bank,
+        "soft": from_bank,
     }
     top1 = {**measured["top1"], "stage1": measured["super_top1" if in_int8 else "super_top1_float"]}
     num_train = measured["examples_by_split"]["train"]

@@ -14,6 +14,7 @@ from ss_tf.evaluation import (
     provenance,
     report,
     results,
+    soft_routing,
     storage,
     summary,
     systems,
@@ -30,6 +31,8 @@ REPORT_FILE = "report.md"
 def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> str:
     """Evaluates a run, and writes results.json and report.md into its report folder.
 
+    The routing policy that was fitted on minival goes into the run's folder itself.
+
     Args:
       config: the run's settings.
       run: its folder.
@@ -40,11 +43,14 @@ def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> str:
 
     Raises:
       ValueError: if the folder is no run, if the data are not those it was trained with, or if one
-        of its files is damaged; an older report then stays.
+        of its files is damaged; an older report and an older policy then stay.
     """
     run.superclass_map()  # Refuses a folder that is no run, before a data set is loaded for it.
     randomness.set_up(seed=config.seed, deterministic=config.deterministic)
     measured = evaluate(config, run, dataset=catalog.load(config.data), command=command)
+    results.check(measured)
+    # First, for a policy without its report is of use, one of other networks is not.
+    soft_routing.store(measured["routing"]["policy"], run)
     results.write(measured, run.report_dir / RESULTS_FILE)
     report.write(measured, run.report_dir / REPORT_FILE)
     return f"{summary.text(measured)}\nReport: {run.report_dir / REPORT_FILE}"
@@ -61,7 +67,8 @@ def evaluate(
     Args:
       config: the run's settings.
       run: its folder.
-      dataset: the data it was trained with; its validation images are evaluated.
+      dataset: the data it was trained with; its validation images are evaluated. Its minival
+        images are what the routing policy is fitted on.
       command: kept in the results.
 
     Returns:
@@ -73,14 +80,19 @@ def evaluate(
     began = time.monotonic()
     facts = provenance.data(run, dataset)
     networks = Networks(config, run, dataset)
-    decisions = systems.decide(config, dataset, networks=networks)
+    fitted = soft_routing.fit(config, dataset, networks=networks)
+    policy = None if fitted is None else fitted.policy
+    decisions = systems.decide(config, dataset, networks=networks, policy=policy)
     superclass_map = dataset.superclass_map
     measured = {
         **facts,
         **accuracy.summarize(decisions, superclass_map),
         "command": command,
         "flags": run.flags_file.read_text(encoding="utf-8").splitlines(),
-        "macs_per_image": compute.macs_per_image(config, dataset),
+        "macs_per_image": compute.macs_per_image(
+            config, dataset, opened=decisions.opened.get("soft")
+        ),
+        "routing": soft_routing.measure(fitted, decisions, superclass_map),
         "schema_version": results.SCHEMA_VERSION,
         "seed": config.seed,
         "sizes": storage.measure(config, run, superclass_map=superclass_map, base=networks.base),

@@ -27,7 +27,8 @@ class Networks:
     There is one compiled model per shape and form, built when it is first needed.
 
     Attributes:
-      seconds: "NAME FORM" of each network that was run -> seconds, compilation included.
+      seconds: "NAME FORM" of each network that was run -> seconds of all its
+        runs, compilation included.
     """
 
     def __init__(self, config: RunConfig, run: RunDir, dataset: Dataset):
@@ -62,7 +63,7 @@ class Networks:
         num_classes = plan.num_classes(name, self._dataset.superclass_map)
         title = f"{name} {form}"
         logits = predictor.logits(examples, num_classes=num_classes, title=title)
-        self.seconds[title] = time.monotonic() - began
+        self.seconds[title] = self.seconds.get(title, 0.0) + time.monotonic() - began
         return logits
 
     def _with_float_weights(self, name: str) -> Predictor | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ss_tf import files
 from ss_tf.evaluation import results as results_lib
-from ss_tf.evaluation import summary, tables, verdict
+from ss_tf.evaluation import routing_section, summary, tables, verdict
 from ss_tf.evaluation.results import NOT_EVALUATED
 
 
@@ -33,6 +33,7 @@ def markdown(results: Mapping[str, object]) -> str:
         _heading("Summary", f"{results['num_examples']:,} validation images, each counted once."),
         summary.markdown(results),
         *_comparisons(results),
+        *routing_section.markdown(results),
         _heading("Per superclass", "Top-1 in %, on the images of each superclass."),
         tables.markdown(*_per_superclass(results)),
         _flat_errors(results),

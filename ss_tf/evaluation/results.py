@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from ss_tf import files
 
-# Raise it when a key changes its place or its meaning.
+# Raise it when a key changes its place or its meaning. Keys that are added leave it: readers of the
+# others see no difference.
 SCHEMA_VERSION = 1
 
 # Stands for every measurement that was not made.
@@ -30,7 +31,17 @@ REQUIRED = (
     "num_examples",
     "per_superclass",
     "relative_gain_percent.hard",
+    "relative_gain_percent.soft",
     "relative_gain_percent.vanilla",
+    "routing.hard.early_exits",
+    "routing.hard.sub_networks_per_image",
+    "routing.minival",
+    "routing.policy",
+    "routing.soft.early_exits",
+    "routing.soft.sub_networks_per_image",
+    "routing.soft_minus_hard_p_value",
+    "routing.soft_minus_hard_points",
+    "routing.soft_minus_hard_standard_error",
     "schema_version",
     "seconds",
     "seed",
@@ -50,6 +61,7 @@ REQUIRED = (
     "top1.flat_equal_compute",
     "top1.hard",
     "top1.oracle",
+    "top1.soft",
     "top1.vanilla",
     "training",
     "training_passes",

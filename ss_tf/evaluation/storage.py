@@ -100,13 +100,16 @@ def _systems(
     # A ResidentNetwork holds the base beside the one network that its model is set to.
     largest_sub = NOT_EVALUATED if NOT_EVALUATED in int8_subs else max(int8_subs, default=0)
     bank_and_base = _total([base, *(sizes["int8_delta"] for sizes in subs.values())])
+    two_stage = _bytes(bank_and_base, at_once=_total([base, largest_sub]))
     return {
         "stage1": _bytes(base if config.base else _file_bytes(run.float_file(stage1))),
         "flat": _bytes(flat),
         "flat_int8": _bytes(base if config.base == FLAT else NOT_EVALUATED),
         "flat_equal_compute": _bytes(second_flat),
         "vanilla": _bytes(vanilla),
-        "hard": _bytes(bank_and_base, at_once=_total([base, largest_sub])),
+        "hard": two_stage,
+        # One sub network after another, so never more of them at once.
+        "soft": two_stage,
     }
 
 

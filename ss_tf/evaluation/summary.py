@@ -20,6 +20,7 @@ _TITLES = {
     "oracle_vanilla": "oracle, vanilla",
     "vanilla": "two-stage, vanilla",
     "hard": "two-stage, hard",
+    "soft": "two-stage, soft",
 }
 # Variants of other rows: shown only where they were measured.
 _OPTIONAL_SYSTEMS = ("flat_int8", "oracle_vanilla")
@@ -30,22 +31,24 @@ _MACS_OF_SYSTEM = {
     "flat_equal_compute": "flat_equal_compute",
     "vanilla": "two_stage",
     "hard": "two_stage",
+    "soft": "two_stage_soft",
 }
 _NOTES = """\
 *flat*: one float network over all labels; *equal compute* or *second flat*: another one, with its
 compute over that of two stages. *vanilla*: two stages of float networks. *hard*: two stages in
-int8, sub networks restored from the bank of deltas. *oracle*: the sub networks of *hard*, chosen by
-the true superclass; a bound, no system. *over flat* is relative, as in the paper: +3 % of 70 % is
-72.1 %.
+int8, sub networks restored from the bank of deltas. *soft*: the same networks, routed by a policy
+that was fitted on minival; *subs* is how many sub networks it runs for an image, on average.
+*oracle*: the sub networks of *hard*, chosen by the true superclass; a bound, no system. *over flat*
+is relative, as in the paper: +3 % of 70 % is 72.1 %.
 
 *passes*: images shown in training to the networks behind a decision, over the number of training
 images. For two stages that is the base, quantization-aware epochs included, and then the sub
 networks: their images together are about one pass per epoch.
 
 *on disk*: bytes of all network files needed; *files at once*: of those needed at the same time, for
-*hard* the int8 base and the largest int8 sub network. Neither is measured memory: the Keras model
-of this version computes in float32. And they do not compare like with like: *hard* is int8, *flat*
-fp32, and a flat network in int8 would take about a quarter of its fp32 size as well.
+*hard* and *soft* the int8 base and the largest int8 sub network. Neither is measured memory: the
+Keras model of this version computes in float32. And they do not compare like with like: *hard* is
+int8, *flat* fp32, and a flat network in int8 would take about a quarter of its fp32 size as well.
 
 An *interval* is what a difference may be on other images of the same kind (paired, Agresti and Min
 2005); training again with another seed can move it further."""
@@ -124,7 +127,11 @@ def stage1_form(results: Mapping[str, object]) -> tuple[str, str]:
 
 def shown_systems(results: Mapping[str, object]) -> dict[str, str]:
     """Returns system -> title of the systems to show."""
-    titles = {**_TITLES, "flat_equal_compute": _second_flat_title(results)}
+    titles = {
+        **_TITLES,
+        "flat_equal_compute": _second_flat_title(results),
+        "soft": _soft_title(results),
+    }
     return {
         system: title
         for system, title in titles.items()
@@ -140,3 +147,9 @@ def _second_flat_title(results: Mapping[str, object]) -> str:
     if verdict.is_equal_compute(ratio):
         return f"flat, equal compute, {ratio:.2f}x"
     return f"second flat, {ratio:.2f}x compute"
+
+
+def _soft_title(results: Mapping[str, object]) -> str:
+    """Returns the title of soft routing, with how many sub networks it runs for an image."""
+    count = results["routing"]["soft"]["sub_networks_per_image"]
+    return _TITLES["soft"] if count == NOT_EVALUATED else f"{_TITLES['soft']}, {count:.2f} subs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,11 @@ from ss_tf.routing.probabilities import FLAT, softmax, superclass_probabilities
 from ss_tf.routing.sub_logits import SubLogits, rows_of
 from ss_tf.routing.temperature import best_temperature
 
+# On fewer minival images, one of them is over a point, and a policy would be fitted to chance.
+FEWEST_IMAGES = 100
+# Early exits begin just above the first image that they would lose. So of other images they lose
+# about one in as many as they were fitted on: here, a tenth of a point.
+_FEWEST_FOR_EARLY_EXITS = 1000
 # On fewer images a temperature would be noise.
 _FEWEST_ROWS = 20
 # How many thresholds are tried for each setting that is one.
@@ -73,7 +79,9 @@ def fit(
     """Chooses temperatures, then tau, then for a flat base its weight, then early exits.
 
     Temperatures are the likeliest. Tau and the weight leave hard routing only where that makes more
-    images right; images exit early where no fewer are right then. The policy does not abstain.
+    images right, by more than one standard error: the best of many settings is partly luck, which
+    other images do not have. Images exit early, if there are 1000 to fit that on, where none is
+    lost, or more are won by one standard error. The policy does not abstain.
 
     Args:
       base_logits, superclass_map, base_kind: as for `decide`.
@@ -139,39 +147,62 @@ def _with_tau(
     *,
     most_opened: float,
 ) -> RoutingPolicy:
-    """Returns the policy with the tau that makes most images right, and of such opens least."""
+    """Returns the policy with the tau that makes most images right, and of such opens least.
+
+    That is hard routing, if none is better by more than one standard error.
+    """
     # At least as many images open two as have a first superclass below tau.
     shares = np.linspace(0, min(1.0, most_opened - 1), _THRESHOLDS)
+    is_first = opened(probabilities, dataclasses.replace(policy, tau=0.0))
     chosen, highest = policy, (-1, 0)
     for tau in (0.0, *_thresholds(probabilities.max(axis=1), shares), 1.0):
         candidate = dataclasses.replace(policy, tau=tau)
         is_open = opened(probabilities, candidate)
-        superclass = np.where(is_open, best, -1).argmax(axis=1)
-        num_right = np.count_nonzero(np.take_along_axis(right, superclass[:, None], axis=1))
-        value = (num_right, -np.count_nonzero(is_open))
+        value = (np.count_nonzero(_right(is_open, best, right)), -np.count_nonzero(is_open))
         if value > highest and is_open.sum(axis=1).mean() <= most_opened:
             chosen, highest = candidate, value
-    # Without room for a second superclass, faster forms need not look for one.
-    return chosen if chosen.tau else dataclasses.replace(chosen, top_k=1)
+    second = opened(probabilities, chosen)
+    if _gain(_right(second, best, right), _right(is_first, best, right)) > 1:
+        return chosen
+    # Without a second superclass, faster forms need not look for one.
+    return dataclasses.replace(policy, tau=0.0, top_k=1)
 
 
 def _with_base(
     policy: RoutingPolicy, base: np.ndarray, scores: np.ndarray, labels: np.ndarray
 ) -> RoutingPolicy:
     """Returns the policy with a weight for `base`, a flat base's labels, and with early exits."""
-    decided = scores.argmax(axis=1)
-    num_right = np.count_nonzero(decided == labels)
+    unmixed = decided = scores.argmax(axis=1) == labels
     for weight in _BASE_WEIGHTS:
-        mixed = (weight * base + (1 - weight) * scores).argmax(axis=1)
-        if (count := np.count_nonzero(mixed == labels)) > num_right:
-            decided, num_right = mixed, count
+        mixed = (weight * base + (1 - weight) * scores).argmax(axis=1) == labels
+        if np.count_nonzero(mixed) > np.count_nonzero(decided) and _gain(mixed, unmixed) > 1:
+            decided = mixed
             policy = dataclasses.replace(policy, base_weight=weight)
-    confidence, base_labels = base.max(axis=1), base.argmax(axis=1)
+    if len(labels) < _FEWEST_FOR_EARLY_EXITS:
+        return policy
+    confidence, by_base = base.max(axis=1), base.argmax(axis=1) == labels
     for threshold in _thresholds(confidence, np.linspace(0, 1, _THRESHOLDS)):
-        exited = np.where(confidence >= threshold, base_labels, decided)
-        if np.count_nonzero(exited == labels) >= num_right:
+        exited = np.where(confidence >= threshold, by_base, decided)
+        if np.all(exited >= decided) or _gain(exited, decided) > 1:
             return dataclasses.replace(policy, early_exit=threshold)
     return policy
+
+
+def _right(is_open: np.ndarray, best: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Returns bool `[n]`, whose best answer of the superclasses opened is right."""
+    superclass = np.where(is_open, best, -1).argmax(axis=1)
+    return np.take_along_axis(right, superclass[:, None], axis=1)[:, 0]
+
+
+def _gain(right: np.ndarray, reference: np.ndarray) -> float:
+    """Returns how many more of the same images are right, bool `[n]`, in standard errors.
+
+    The error is that of two ways which are equally good: the root of the number of images on which
+    they differ. Without any the gain is 0.
+    """
+    won = np.count_nonzero(right & ~reference)
+    lost = np.count_nonzero(~right & reference)
+    return (won - lost) / math.sqrt(max(won + lost, 1))
 
 
 def _thresholds(values: np.ndarray, shares: np.ndarray) -> list[float]:

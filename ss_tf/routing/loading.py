@@ -16,6 +16,7 @@ from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.pure_network import PureNetwork
 from ss_tf.models.resnet import build_resnet
 from ss_tf.routing.all_resident import AllResident
+from ss_tf.routing.fit_policy import FEWEST_IMAGES
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.resident_network import ResidentNetwork
 from ss_tf.routing.router import Router
@@ -33,7 +34,8 @@ def load_policy(run: RunDir, routing: str) -> RoutingPolicy:
     if not run.routing_file.is_file():
         raise ValueError(
             f"--routing={routing} needs {run.routing_file}, which is missing. "
-            f"Run eval.py --run_dir={run.path} first: it fits the policy on minival."
+            f"Run eval.py --run_dir={run.path} first: it fits the policy, to a whole bank and on "
+            f"{FEWEST_IMAGES} minival images at least."
         )
     return RoutingPolicy.load(run.routing_file)
 

@@ -22,6 +22,7 @@ def test_accuracies_are_those_counted_by_hand(summary):
         "oracle_vanilla": NOT_EVALUATED,
         "vanilla": 5 / 8,
         "hard": 6 / 8,
+        "soft": 7 / 8,
     }
     assert summary["super_top1"] == 7 / 8
     assert summary["super_top1_float"] == 6 / 8
@@ -105,8 +106,10 @@ def test_run_without_networks_is_not_evaluated(decisions, superclass_map):
 
 
 def test_unknown_system_is_refused(decisions):
-    with pytest.raises(ValueError, match=r"Unknown system 'soft', expected one of flat, "):
-        dataclasses.replace(decisions, labels={"soft": decisions.true})
+    with pytest.raises(ValueError, match=r"Unknown system 'mild', expected one of flat, "):
+        dataclasses.replace(decisions, labels={"mild": decisions.true})
+    with pytest.raises(ValueError, match=r"Unknown system 'mild', expected one of flat, "):
+        dataclasses.replace(decisions, opened={"mild": np.ones((8, 3), bool)})
 
 
 def test_unknown_form_is_refused(decisions):

@@ -30,6 +30,16 @@ def test_macs_are_those_counted_by_hand(run_config, dataset):
     assert macs["flat_equal_compute_ratio"] == macs["flat_equal_compute"] / macs["two_stage"]
 
 
+def test_soft_routing_costs_the_sub_networks_that_it_opens(run_config, dataset):
+    assert compute.macs_per_image(run_config(), dataset)["two_stage_soft"] == NOT_EVALUATED
+    opened = np.zeros((19, 3), bool)
+    opened[:10, 0], opened[8:, 1], opened[5:, 2] = True, True, True
+    macs = compute.macs_per_image(run_config(), dataset, opened=opened)
+    # 10 birds, 11 boats; cars are free.
+    second_stage = 10 * (BODY + 3 * FEATURES) + 11 * (BODY + 2 * FEATURES)
+    assert macs["two_stage_soft"] == macs["stage1"] + round(second_stage / 19)
+
+
 def test_flat_base_costs_a_flat_network_as_stage_1(run_config, dataset):
     macs = compute.macs_per_image(run_config(sub_init="flat"), dataset)
     assert macs["stage1"] == macs["flat"]

@@ -8,9 +8,11 @@ from ss_tf import files
 from ss_tf.config import ModelConfig
 from ss_tf.data.examples import Dataset, Examples
 from ss_tf.deltas import bank
-from ss_tf.evaluation import accuracy, provenance, results, verdict
+from ss_tf.evaluation import accuracy, provenance, results, soft_routing, verdict
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, int8_grid, integer_network, quantization, resnet, variables
+from ss_tf.routing.fit_policy import Summary
+from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training import run_dir
 
 # Labels are interleaved on purpose: bird 0, 2, 5; boat 1, 4; car 3, alone and so without a sub
@@ -171,12 +173,16 @@ def decisions():
     """Decisions about 8 examples, small enough to count by hand.
 
     The true superclasses are bird, bird, bird, boat, boat, boat, car, bird. Stage 1 is right but
-    for example 3 in int8 (boat taken for bird), and examples 3 and 7 in float.
+    for example 3 in int8 (boat taken for bird), and examples 3 and 7 in float. Soft routing opens
+    both for examples 3 and 4.
     """
+    hard = [0, 0, 0, 0, 1, 1, 2, 0]
+    second = np.zeros((8, 3), bool)
+    second[3:5, :2] = True
     return accuracy.Decisions(
         true=np.array([0, 2, 5, 1, 4, 4, 3, 0]),
         stage1={
-            "int8": np.array([0, 0, 0, 0, 1, 1, 2, 0]),
+            "int8": np.array(hard),
             "float": np.array([0, 0, 0, 0, 1, 1, 2, 2]),
         },
         labels={
@@ -184,13 +190,59 @@ def decisions():
             "oracle": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right.
             "vanilla": np.array([0, 2, 5, 0, 4, 1, 3, 3]),  # 5 right.
             "hard": np.array([0, 2, 5, 0, 4, 1, 3, 0]),  # 6 right.
+            "soft": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right: example 3 as well.
         },
+        opened={"hard": np.eye(3, dtype=bool)[hard], "soft": np.eye(3, dtype=bool)[hard] | second},
     )
 
 
 @pytest.fixture
 def measured(decisions):
     """Complete results around `decisions`; the run has no second flat network."""
+    measured = {
+        **accuracy.summarize(decisions, MAP),
+        "command": "eval.py --run_dir=runs/test",
+        "dataset": "folder",
+        "examples_by_split": {"train": 600, "minival": 200, "validation": 8},
+        "flags": ["--dataset=folder", "--sub_init=super"],
+        "macs_per_image": {
+            "stage1": 2_000_000,
+            "flat": 2_100_000,
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "flat_equal_compute_ratio": results.NOT_EVALUATED,
+            "two_stage": 3_900_000,
+            "two_stage_soft": 4_200_000,
+        },
+        "routing": soft_routing.measure(_fitted(), decisions, MAP),
+        "schema_version": results.SCHEMA_VERSION,
+        "seconds": {"evaluation": 1.5},
+        "seed": 3,
+        "sizes": _sizes(),
+        "stage1": "super",
+        "starts_from": {
+            "flat": "random weights",
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "super": "random weights",
+        },
+        **_training(),
+        "unreadable": [["boat/ferry/torn.jpg", "the file is empty"]],
+        "versions": provenance.versions(),
+    }
+    return {**measured, "verdict": verdict.sentence(measured)}
+
+
+def _fitted():
+    """A policy as it could have been fitted to 200 minival images."""
+    return soft_routing.Fitted(
+        policy=RoutingPolicy(top_k=2, tau=0.75, temperatures={"bird": 0.5}),
+        num_images=200,
+        hard=Summary(accuracy=0.74, sub_networks=0.9, early_exits=0.0),
+        soft=Summary(accuracy=0.77, sub_networks=0.98, early_exits=0.0),
+    )
+
+
+def _sizes():
+    """Sizes with deltas of 200 and 300 of 1000 bytes."""
 
     def sub_sizes(int8_delta):
         return {
@@ -202,42 +254,28 @@ def measured(decisions):
             "size_ratio": {"fp16_7z": 0.4, "int8_delta": int8_delta / 1000},
         }
 
-    one, two = {"at_once": 1000, "on_disk": 1000}, {"at_once": 4000, "on_disk": 4000}
-    gap = {"at_once": results.NOT_EVALUATED, "on_disk": results.NOT_EVALUATED}
-    measured = {
-        **accuracy.summarize(decisions, MAP),
-        "command": "eval.py --run_dir=runs/test",
-        "dataset": "folder",
-        "examples_by_split": {"train": 600, "minival": 6, "validation": 8},
-        "flags": ["--dataset=folder", "--sub_init=super"],
-        "macs_per_image": {
-            "stage1": 2_000_000,
-            "flat": 2_100_000,
-            "flat_equal_compute": results.NOT_EVALUATED,
-            "flat_equal_compute_ratio": results.NOT_EVALUATED,
-            "two_stage": 3_900_000,
+    on_disk = {
+        "stage1": 1000,
+        "flat": 4000,
+        "flat_int8": results.NOT_EVALUATED,
+        "flat_equal_compute": results.NOT_EVALUATED,
+        "vanilla": 12000,
+    }
+    two_stage = {"at_once": 2000, "on_disk": 1500}
+    return {
+        **sub_sizes(250),
+        "per_superclass": {"bird": sub_sizes(200), "boat": sub_sizes(300)},
+        "systems": {
+            **{name: {"at_once": size, "on_disk": size} for name, size in on_disk.items()},
+            "hard": two_stage,
+            "soft": two_stage,
         },
-        "schema_version": results.SCHEMA_VERSION,
-        "seconds": {"evaluation": 1.5},
-        "seed": 3,
-        "sizes": {
-            **sub_sizes(250),
-            "per_superclass": {"bird": sub_sizes(200), "boat": sub_sizes(300)},
-            "systems": {
-                "stage1": one,
-                "flat": two,
-                "flat_int8": gap,
-                "flat_equal_compute": gap,
-                "vanilla": {"at_once": 12000, "on_disk": 12000},
-                "hard": {"at_once": 2000, "on_disk": 1500},
-            },
-        },
-        "stage1": "super",
-        "starts_from": {
-            "flat": "random weights",
-            "flat_equal_compute": results.NOT_EVALUATED,
-            "super": "random weights",
-        },
+    }
+
+
+def _training():
+    """Images shown to each kind of network, and what they make for each system."""
+    return {
         "training": {
             "flat": {"float": {"images": 1200, "passes": 2.0}},
             "flat_equal_compute": results.NOT_EVALUATED,
@@ -257,8 +295,6 @@ def measured(decisions):
             "flat_equal_compute": results.NOT_EVALUATED,
             "vanilla": 3.833,
             "hard": 4.75,
+            "soft": 4.75,
         },
-        "unreadable": [["boat/ferry/torn.jpg", "the file is empty"]],
-        "versions": provenance.versions(),
     }
-    return {**measured, "verdict": verdict.sentence(measured)}

@@ -93,6 +93,8 @@ def test_passes_are_those_of_all_networks_behind_a_decision(
         "flat_equal_compute": 0,
         "vanilla": vanilla,
         "hard": vanilla + 9,
+        # The same networks: a policy is chosen without training.
+        "soft": vanilla + 9,
     }
 
 

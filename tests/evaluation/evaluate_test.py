@@ -8,8 +8,11 @@ from ss_tf.data import catalog
 from ss_tf.evaluation import accuracy, evaluate, results, systems
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.models import integer_network
-from ss_tf.routing import loading
+from ss_tf.routing import fit_policy, loading
+from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
+
+SOFT = RoutingPolicy(top_k=2, tau=0.9, temperatures={"bird": 0.7})
 
 
 def measure(config, run, dataset):
@@ -57,8 +60,20 @@ def decided(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("base", ["super", "flat"])
 def test_whole_run_is_measured_as_one_image_at_a_time_would(
-    base, run_config, write_run, dataset, qat_model, ready_qat_model, int8_logits, decided, tmp_path
+    base,
+    run_config,
+    write_run,
+    dataset,
+    qat_model,
+    ready_qat_model,
+    int8_logits,
+    decided,
+    tmp_path,
+    monkeypatch,
 ):
+    # What is fitted to 6 images of random networks would hardly be soft.
+    monkeypatch.setattr(fit_policy, "FEWEST_IMAGES", 6)
+    monkeypatch.setattr(fit_policy, "fit", lambda *args, **kwargs: SOFT)
     run = write_run(base)
     measured = measure(run_config(sub_init=base), run, dataset)
     results.write(measured, tmp_path / "results.json")
@@ -86,6 +101,11 @@ def test_whole_run_is_measured_as_one_image_at_a_time_would(
     # The router, which serves predictions, decides the same labels.
     route = loading.load_router(run_config(sub_init=base), run, image_format=dataset)
     np.testing.assert_array_equal(route(pixels_of(dataset.validation))["label"], labels)
+    route = loading.load_router(run_config(sub_init=base), run, image_format=dataset, policy=SOFT)
+    routed = route(pixels_of(dataset.validation))
+    np.testing.assert_array_equal(routed["label"], decided[0].labels["soft"])
+    np.testing.assert_array_equal(routed["opened"], decided[0].opened["soft"])
+    assert routed["opened"].numpy().sum() > 19
 
 
 @pytest.mark.slow
@@ -112,7 +132,9 @@ def test_run_without_networks_is_not_evaluated_and_reported_so(
     run_config, empty_run, dataset, monkeypatch
 ):
     monkeypatch.setattr(catalog, "load", lambda config: dataset)
+    SOFT.save(empty_run.routing_file)  # Of networks that were here once.
     told = evaluate.evaluate_run(run_config(), empty_run, command="eval.py --run_dir=x")
+    assert not empty_run.routing_file.exists()
     measured = json.loads((empty_run.report_dir / "results.json").read_text())
     assert set(measured["top1"].values()) == {NOT_EVALUATED}
     assert measured["command"] == "eval.py --run_dir=x"
@@ -126,9 +148,11 @@ def test_damaged_network_leaves_the_old_report(run_config, empty_run, dataset, m
     evaluate.evaluate_run(run_config(), empty_run, command="first")
     before = (empty_run.report_dir / "results.json").read_bytes()
     files.write_atomically(empty_run.float_file("flat"), b"damaged")
+    SOFT.save(empty_run.routing_file)
     with pytest.raises(ValueError, match=r"networks/flat/float\.safetensors is not a whole"):
         evaluate.evaluate_run(run_config(), empty_run, command="second")
     assert (empty_run.report_dir / "results.json").read_bytes() == before
+    assert loading.load_policy(empty_run, "soft") == SOFT
 
 
 def test_folder_that_is_no_run_is_refused_before_data_are_loaded(run_config, tmp_path, monkeypatch):

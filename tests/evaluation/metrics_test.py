@@ -75,6 +75,35 @@ def test_paired_difference_matches_agresti_and_min_by_hand():
     assert paired.outcome == "better"
 
 
+def test_standard_error_and_p_value_are_those_computed_by_hand():
+    # Of 100 examples, 6 right by the first alone and 2 by the second alone.
+    first = np.repeat([1, 0, 1], [6, 2, 92])
+    second = np.repeat([0, 1, 1], [6, 2, 92])
+    paired = metrics.paired_difference(first, second, true=np.ones(100, int))
+    assert paired.standard_error == pytest.approx(math.sqrt(8 - 16 / 100) / 100)
+    # Of 2**8 ways to toss 8 coins, 1 + 8 + 28 show at most 2 heads.
+    assert paired.p_value == 2 * 37 / 256
+
+
+def test_standard_error_is_that_of_the_differences():
+    first, second = np.random.default_rng(0).integers(0, 2, (2, 500))
+    paired = metrics.paired_difference(first, second, true=np.ones(500, int))
+    assert paired.standard_error == pytest.approx((first - second).std() / math.sqrt(500))
+
+
+def test_p_value_of_systems_that_are_right_alike_is_one():
+    assert metrics.paired_difference(DECIDED, DECIDED, true=TRUE).p_value == 1
+    one_each = metrics.paired_difference(np.array([1, 0]), np.array([0, 1]), true=np.ones(2, int))
+    assert one_each.p_value == 1
+
+
+def test_p_value_of_thousands_of_examples_is_a_number():
+    right = np.arange(5000) < 2600
+    paired = metrics.paired_difference(right, ~right, true=np.ones(5000, bool))
+    # Normal approximation with continuity correction: z = (200 - 1) / sqrt(5000) = 2.8143.
+    assert paired.p_value == pytest.approx(0.004889, rel=0.01)
+
+
 def test_paired_difference_changes_sign_with_the_order():
     forward = metrics.paired_difference(DECIDED, TRUE, true=TRUE)
     backward = metrics.paired_difference(TRUE, DECIDED, true=TRUE)

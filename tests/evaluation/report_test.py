@@ -1,6 +1,6 @@
 import pytest
 
-from ss_tf.evaluation import report, summary
+from ss_tf.evaluation import report, routing_section, summary
 
 
 def section(text, title):
@@ -16,8 +16,8 @@ def test_report_opens_with_the_verdict_and_the_summary(measured):
 
 def test_superclasses_are_listed_with_hand_counted_accuracies(measured):
     table = section(report.markdown(measured), "Per superclass")
-    # stage 1, flat, equal compute, oracle, vanilla, hard
-    expected = "| boat | 2 | 3 | 66.67 | 33.33 | not evaluated | 66.67 | 33.33 | 33.33 |"
+    # stage 1, flat, equal compute, oracle, vanilla, hard, soft
+    expected = "| boat | 2 | 3 | 66.67 | 33.33 | not evaluated | 66.67 | 33.33 | 33.33 | 66.67 |"
     assert expected in table.splitlines()
     assert "Of the 4 errors of the flat network, 3 (75.00 %) stay inside" in table
 
@@ -39,6 +39,12 @@ def test_comparisons_have_difference_interval_and_outcome(measured):
     assert "| hard against flat | +25.00 | -11.60 to +51.60 | no clear difference |" in lines
     second = "the second flat network (0.40x the compute of two stages)"
     assert f"| vanilla against {second} | not evaluated |  |  |" in lines
+
+
+def test_routing_has_its_section_after_the_comparisons(measured):
+    text = report.markdown(measured)
+    assert section(text, "Routing") == "\n\n".join(routing_section.markdown(measured))[12:]
+    assert text.index("## Comparisons") < text.index("## Routing") < text.index("## Per superclass")
 
 
 def test_confusion_has_a_row_per_true_superclass(measured):

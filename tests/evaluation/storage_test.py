@@ -82,6 +82,7 @@ def test_sizes_are_those_of_the_files(run_config, write_run, superclass_map, int
     assert sizes["size_ratio"]["int8_delta"] == pytest.approx(mean_ratio)
     base_bytes = os.path.getsize(run.int8_file("super"))
     assert sizes["systems"]["stage1"]["on_disk"] == base_bytes
+    assert sizes["systems"]["soft"] == sizes["systems"]["hard"]
     assert sizes["systems"]["hard"] == {
         "on_disk": base_bytes + sum(size["int8_delta"] for size in size_of.values()),
         # Both are held: the base, and the network that the model is set to.

@@ -22,6 +22,7 @@ def test_markdown_has_one_row_per_system_with_its_numbers(measured):
         ["oracle", "87.50", "+75.00", "", "", "", ""],
         ["two-stage, vanilla", "62.50", "+25.00", "3.8", "3.90 M", "12.0 kB", "12.0 kB"],
         ["two-stage, hard", "75.00", "+50.00", "4.8", "3.90 M", "2.0 kB", "1.5 kB"],
+        ["two-stage, soft, 1.12 subs", "87.50", "+75.00", "4.8", "4.20 M", "2.0 kB", "1.5 kB"],
     ]
 
 
@@ -62,6 +63,13 @@ def test_optional_systems_are_shown_once_they_are_measured(measured):
     measured["top1"]["flat_int8"] = 0.4
     measured["training_passes"]["flat_int8"] = 3.0
     assert "flat, int8" in summary.text(measured)
+
+
+def test_soft_routing_that_was_not_evaluated_says_so(measured):
+    measured["top1"]["soft"] = "not evaluated"
+    measured["routing"]["soft"]["sub_networks_per_image"] = "not evaluated"
+    assert summary.text(measured).splitlines()[8].split("  ")[0] == "two-stage, soft"
+    assert summary.text(measured).splitlines()[8].endswith("not evaluated")
 
 
 def test_every_system_has_a_title(measured):

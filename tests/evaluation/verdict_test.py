@@ -42,7 +42,8 @@ def test_differences_are_in_percentage_points():
 def test_what_did_not_run_is_not_compared():
     comparisons = verdict.compare({"hard": right(80), "flat": right(60)}, true=TRUE)
     assert comparisons["hard"]["flat_equal_compute"] == NOT_EVALUATED
-    assert comparisons["vanilla"] == {"flat": NOT_EVALUATED, "flat_equal_compute": NOT_EVALUATED}
+    for system in ("soft", "vanilla"):
+        assert set(comparisons[system].values()) == {NOT_EVALUATED}
 
 
 def test_sentence_says_that_two_stage_beats_one_and_loses_to_the_other():
@@ -59,6 +60,11 @@ def test_sentence_admits_that_there_is_no_clear_difference():
     told = say(ratio=NOT_EVALUATED, hard=right(71), flat=right(70))
     assert "shows no clear difference from flat: +1.00 points (it has 70.00 %" in told
     assert told.endswith("was not compared with flat at equal compute (not evaluated).")
+
+
+def test_sentence_speaks_of_hard_where_there_is_soft_as_well():
+    told = say(soft=right(90), hard=right(80), flat=right(50))
+    assert told.startswith("Two-stage (hard, 80.00 %) beats")
 
 
 def test_sentence_speaks_of_vanilla_where_there_is_no_hard():

@@ -149,19 +149,51 @@ def test_a_base_gets_no_weight_where_sub_networks_are_right():
 
 
 def test_all_images_exit_early_where_the_base_is_always_right():
-    data = _minival(base=20, sub=20, kind=FLAT)
+    data = _minival(base=20, sub=20, kind=FLAT, n=1000)
     policy = _fit(data, kind=FLAT)
     assert _summary(data, policy, kind=FLAT) == fit_policy.Summary(1.0, 0.0, 1.0)
 
 
+def test_images_too_few_to_know_the_losses_by_do_not_exit_early():
+    data = _minival(base=20, sub=20, kind=FLAT, n=999)
+    assert _fit(data, kind=FLAT).early_exit is None
+
+
+@pytest.mark.parametrize(("count", "tau"), [(1, 0.0), (2, 0.65)])
+def test_a_second_superclass_is_opened_for_more_than_one_standard_error(count, tau):
+    # Of 20 birds the base is sure; of the last `count`, cats it takes for birds, it is not.
+    base = np.log([[0.9, 0.05, 0.05]] * 20 + [[0.4, 0.3, 0.3 + 0.001]] * count)
+    birds = np.array([[9.0, 0, 0]] * 20 + [[0, 0, 0]] * count)
+    subs = {
+        0: SubLogits(np.arange(20 + count), birds),
+        2: SubLogits(np.arange(20 + count), np.tile([9.0, 0], (20 + count, 1))),
+    }
+    policy = _fit((base, subs, np.array([0] * 20 + [3] * count)), most_opened=1.5)
+    assert policy.tau == pytest.approx(tau, abs=0.001)
+    assert policy.top_k == (2 if tau else 1)
+
+
+def test_a_base_gets_no_weight_for_a_single_image():
+    # Two owls among 20 that both say are hens; only one of them the base knows, if averaged.
+    base = np.log([[0.1, 0.05, 0.7, 0.05, 0.05, 0.05]] * 20 + [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
+    rows = np.log([[0.1, 0.8, 0.1]] * 20 + [[0.45, 0.5, 0.05]])
+    subs = {0: SubLogits(np.arange(21), rows), 2: SubLogits(np.arange(21), np.zeros((21, 2)))}
+    labels = np.array([2] * 20 + [0])
+    once = _fit((base, subs, labels), kind=FLAT, most_opened=1.0)
+    assert once.base_weight == 0
+    again = np.r_[np.arange(21), 20]
+    twice = {s: SubLogits(np.arange(22), sub.logits[again]) for s, sub in subs.items()}
+    assert _fit((base[again], twice, labels[again]), kind=FLAT, most_opened=1.0).base_weight > 0
+
+
 def test_no_image_exits_early_where_the_base_is_sure_and_wrong():
     # It says lion (0.6) of all tabbies, which the sub network knows.
-    base = np.log(np.tile([0.05, 0.05, 0.1, 0.1, 0.6, 0.1], (30, 1)))
+    base = np.log(np.tile([0.05, 0.05, 0.1, 0.1, 0.6, 0.1], (1000, 1)))
     subs = {
-        0: SubLogits(np.arange(30), np.zeros((30, 3))),
-        2: SubLogits(np.arange(30), np.tile([9.0, 0], (30, 1))),
+        0: SubLogits(np.arange(1000), np.zeros((1000, 3))),
+        2: SubLogits(np.arange(1000), np.tile([9.0, 0], (1000, 1))),
     }
-    policy = _fit((base, subs, np.full(30, 3)), kind=FLAT)
+    policy = _fit((base, subs, np.full(1000, 3)), kind=FLAT)
     assert policy.early_exit is None
     assert policy.base_weight == 0
 

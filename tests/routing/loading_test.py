@@ -98,7 +98,9 @@ def test_networks_that_do_not_fit_are_refused(config, run, networks):
 def test_soft_routing_takes_what_was_fitted(tmp_path):
     run = RunDir(tmp_path)
     assert loading.load_policy(run, "hard") == HARD
-    with pytest.raises(ValueError, match=r"--routing=soft needs .*routing.json.*Run eval.py"):
+    with pytest.raises(
+        ValueError, match=r"--routing=soft needs .*routing.json.*Run eval.py .*100 minival"
+    ):
         loading.load_policy(run, "soft")
     fitted = RoutingPolicy(top_k=2, tau=0.5, temperatures={"a": 1.5})
     fitted.save(run.routing_file)
