@@ -13,6 +13,7 @@ from ss_tf import command_line, run_flags
 from ss_tf.training.run_dir import RunDir
 
 flags.declare_key_flag("run_dir")
+flags.declare_key_flag("cache_mb")
 
 
 def main(argv: list[str]) -> int:
@@ -25,7 +26,8 @@ def main(argv: list[str]) -> int:
 
     from ss_tf.evaluation import predict  # After the flags: --help need not wait for TensorFlow.
 
-    return predict.print_predictions(config, run, [pathlib.Path(path) for path in argv[1:]])
+    paths = [pathlib.Path(path) for path in argv[1:]]
+    return predict.print_predictions(config, run, paths, cache_bytes=run_flags.cache_bytes())
 
 
 if __name__ == "__main__":

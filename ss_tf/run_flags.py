@@ -57,6 +57,11 @@ def routing() -> str:
     return inference_defs.ROUTING.value
 
 
+def cache_bytes() -> int:
+    """Returns what --cache_mb allows, in bytes."""
+    return 1_000_000 * inference_defs.CACHE_MB.value
+
+
 def run_config() -> config.RunConfig:
     """Returns all flags that decide what a run trains.
 

@@ -38,7 +38,9 @@ class Prediction:
     subclass_probability: float
 
 
-def print_predictions(config: RunConfig, run: RunDir, paths: Sequence[pathlib.Path]) -> int:
+def print_predictions(
+    config: RunConfig, run: RunDir, paths: Sequence[pathlib.Path], *, cache_bytes: int = 0
+) -> int:
     """Prints one line per image as soon as its batch is done.
 
     What is wrong with an image that cannot be read goes to standard error; others go on.
@@ -50,7 +52,7 @@ def print_predictions(config: RunConfig, run: RunDir, paths: Sequence[pathlib.Pa
       ValueError: as `predict_images`.
     """
     exit_code = 0
-    for outcome in predict_images(config, run, paths):
+    for outcome in predict_images(config, run, paths, cache_bytes=cache_bytes):
         if isinstance(outcome, Prediction):
             print(format_line(outcome), flush=True)
         else:
@@ -69,7 +71,7 @@ def format_line(prediction: Prediction) -> str:
 
 
 def predict_images(
-    config: RunConfig, run: RunDir, paths: Sequence[pathlib.Path]
+    config: RunConfig, run: RunDir, paths: Sequence[pathlib.Path], *, cache_bytes: int = 0
 ) -> Iterator[Prediction | UnreadableImageError]:
     """Predicts image files with the run's int8 base and the sub networks of its bank.
 
@@ -77,17 +79,18 @@ def predict_images(
       config: the run's settings.
       run: its folder.
       paths: image files.
+      cache_bytes: as `loading.load_router`.
 
     Returns:
       For each path, in order, its prediction, or what is wrong with the file. Batches are worked
       on as they are asked for.
 
     Raises:
-      ValueError: if the run lacks a network that two-stage routing needs, or one is damaged.
+      ValueError: as `loading.load_router`.
     """
     superclass_map = run.superclass_map()
     image_format = catalog.image_format(config.data.name)
-    router = loading.load_router(config, run, image_format=image_format)
+    router = loading.load_router(config, run, image_format=image_format, cache_bytes=cache_bytes)
     batch_size = config.flat_fit.batch_size
 
     def outcomes() -> Iterator[Prediction | UnreadableImageError]:

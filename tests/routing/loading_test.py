@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ss_tf.config import ModelConfig
 from ss_tf.data import catalog
@@ -53,6 +54,22 @@ def test_both_routers_of_a_run_decide_alike(config, run, images, networks):
     assert routed.keys() == vanilla.keys()
     for name, values in routed.items():
         np.testing.assert_array_equal(values, vanilla[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_router_with_a_cache_decides_alike(config, run, images, tmp_path):
+    plain = loading.load_router(config, run, image_format=FORMAT)(images)
+    cached = loading.load_router(config, run, image_format=FORMAT, cache_bytes=10**9)
+    tf.saved_model.save(cached, str(tmp_path / "saved"))
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    for route in (cached, cached, saved.route, saved.route):
+        for name, values in route(images).items():
+            np.testing.assert_array_equal(values, plain[name], err_msg=name)
+    opened = plain["opened"].numpy()[:, [0, 2]].any(0).sum()
+    for cache in (cached.networks.cache, saved.networks.cache):
+        assert int(cache.hits) == int(cache.misses) == opened > 0
+    with pytest.raises(ValueError, match=r"\(--cache_mb\) has 5 bytes, expected 0 or at least"):
+        loading.load_router(config, run, image_format=FORMAT, cache_bytes=5)
 
 
 @pytest.mark.slow
