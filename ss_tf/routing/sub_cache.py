@@ -48,8 +48,10 @@ class SubCache(tf.Module):
         number = tf.TensorSpec([], tf.int64)
         # Whole functions, so that those of one graph follow one another: else one could hold the
         # lock while it waits for a variable that another is to write.
-        self._look_up = tf.function(self._locked_look_up, input_signature=[number])
-        self._store = tf.function(self._locked_store, input_signature=[number, *tensors])
+        self._look_up = tf.function(self._locked_look_up, input_signature=[number], autograph=False)
+        self._store = tf.function(
+            self._locked_store, input_signature=[number, *tensors], autograph=False
+        )
 
     def get(self, superclass: tf.Tensor, restore: Callable[[], Restored]) -> Restored:
         """Returns the tensors of a sub network.
