@@ -8,11 +8,11 @@ The model takes images as floats, as pixels or as encoded files: docs/EXPORT.md.
 
 from absl import flags
 
-from ss_tf import command_line, inference_flag_defs, run_flags
+from ss_tf import command_line, run_flags
 from ss_tf.training.run_dir import RunDir
 
-flags.declare_key_flag("run_dir")
-flags.adopt_module_key_flags(inference_flag_defs)
+for name in ("run_dir", "format", "output", "routing"):
+    flags.declare_key_flag(name)
 
 
 def main(argv: list[str]) -> None:

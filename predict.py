@@ -14,11 +14,11 @@ For a run on the bundled typefaces, images show white characters on black.
 
 from absl import flags
 
-from ss_tf import command_line, inference_flag_defs, run_flags
+from ss_tf import command_line, run_flags
 from ss_tf.training.run_dir import RunDir
 
-flags.declare_key_flag("run_dir")
-flags.adopt_module_key_flags(inference_flag_defs)
+for name in ("run_dir", "routing", "top_k", "json", "cache_mb"):
+    flags.declare_key_flag(name)
 
 
 def main(argv: list[str]) -> int:
@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
         routing=run_flags.routing(),
         top_k=run_flags.top_k(),
         as_json=run_flags.as_json(),
+        cache_bytes=run_flags.cache_bytes(),
     )
 
 

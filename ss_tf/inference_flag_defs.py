@@ -38,3 +38,10 @@ OUTPUT = flags.DEFINE_string(
     None,
     "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>.",
 )
+CACHE_MB = flags.DEFINE_integer(
+    "cache_mb",
+    0,
+    "Memory, in MB, for sub networks that stay restored, so that they need not be restored again; "
+    "those used last stay. One takes about a byte per weight. 0: none stays.",
+    lower_bound=0,
+)

@@ -74,6 +74,11 @@ def export_output() -> pathlib.Path:
     return RunDir(run_dir()).export_dir(inference_defs.FORMAT.value)
 
 
+def cache_bytes() -> int:
+    """Returns what --cache_mb allows, in bytes."""
+    return 1_000_000 * inference_defs.CACHE_MB.value
+
+
 def run_config() -> config.RunConfig:
     """Returns all flags that decide what a run trains.
 

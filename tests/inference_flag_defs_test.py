@@ -66,3 +66,12 @@ def test_flags_of_a_call_are_not_kept_with_a_run(parse_flags):
     kept = run_flags.run_flagfile()
     for flag in flags.FLAGS.get_flags_for_module(inference_flag_defs.__name__):
         assert f"--{flag.name}" not in kept
+
+
+def test_nothing_is_cached_unless_asked(parse_flags):
+    parse_flags()
+    assert run_flags.cache_bytes() == 0
+    parse_flags("--cache_mb=30")
+    assert run_flags.cache_bytes() == 30_000_000
+    with pytest.raises(flags.IllegalFlagValueError, match="cache_mb"):
+        parse_flags("--cache_mb=-1")

@@ -29,6 +29,7 @@ def print_predictions(
     routing: str = "hard",
     top_k: int = 1,
     as_json: bool = False,
+    cache_bytes: int = 0,
 ) -> int:
     """Prints one line per image as soon as its batch is done.
 
@@ -42,6 +43,7 @@ def print_predictions(
       routing: "hard", or "soft" for the policy fitted to the run.
       top_k: most labels per image.
       as_json: prints `prediction_format.json_line` instead of `text_line`.
+      cache_bytes: most memory for sub networks that stay restored.
 
     Returns:
       Exit code: 0, or 1 if an image could not be read.
@@ -51,7 +53,10 @@ def print_predictions(
     """
     files = listing.expand_folders(paths)  # Before the networks, which take seconds to load.
     exit_code = 0
-    for outcome in predict_images(config, run, files, routing=routing, top_k=top_k):
+    outcomes = predict_images(
+        config, run, files, routing=routing, top_k=top_k, cache_bytes=cache_bytes
+    )
+    for outcome in outcomes:
         is_error = isinstance(outcome, UnreadableImageError)
         if as_json:
             print(prediction_format.json_line(outcome), flush=True)
@@ -70,6 +75,7 @@ def predict_images(
     *,
     routing: str = "hard",
     top_k: int = 1,
+    cache_bytes: int = 0,
 ) -> Iterator[Prediction | UnreadableImageError]:
     """Predicts image files with the run's int8 base and the sub networks of its bank.
 
@@ -80,6 +86,7 @@ def predict_images(
       routing: "hard", or "soft" for the policy fitted to the run.
       top_k: most labels in `top` of a prediction, at least 1; those with probability 0 are left
         out.
+      cache_bytes: most memory for sub networks that stay restored.
 
     Returns:
       For each path, in order, its prediction, or what is wrong with the file. Batches are worked
@@ -94,7 +101,9 @@ def predict_images(
     superclass_map = run.superclass_map()
     image_format = catalog.image_format(config.data.name)
     policy = loading.load_policy(run, routing)
-    router = loading.load_router(config, run, image_format=image_format, policy=policy)
+    router = loading.load_router(
+        config, run, image_format=image_format, policy=policy, cache_bytes=cache_bytes
+    )
     batch_size = config.flat_fit.batch_size
 
     def outcomes() -> Iterator[Prediction | UnreadableImageError]:

@@ -39,6 +39,7 @@ class FlatPart:
     Attributes:
       num_kernel_values: length of the int8 vector; a multiple of 64.
       num_floats: length of the float32 vector.
+      num_bytes: of both vectors.
     """
 
     def __init__(self, weights: Iterable[str], like: IntegerNetwork):
@@ -58,6 +59,7 @@ class FlatPart:
         self._scales, num_scales = _places({name: like.scales[name].shape for name in scaled})
         floats = {name: like.floats[name].shape for name in body if name not in like.kernels}
         self._floats, self.num_floats = _places(floats, start=num_scales)
+        self.num_bytes = self.num_kernel_values + 4 * self.num_floats
 
     def kernel_vector(self, network: IntegerNetwork) -> np.ndarray:
         """Returns the kernels of a network, int8 `[num_kernel_values]`; zeros fill the gaps."""

@@ -46,6 +46,7 @@ def load_router(
     *,
     image_format: ImageFormat,
     policy: RoutingPolicy = HARD,
+    cache_bytes: int = 0,
 ) -> Router:
     """Makes the router of a run's int8 base and its bank.
 
@@ -54,10 +55,11 @@ def load_router(
       run: its folder.
       image_format: of the images that it was trained on.
       policy: how to route.
+      cache_bytes: what sub networks that stay restored may take in memory; 0 for none.
 
     Raises:
       ValueError: if the run lacks a network that two-stage routing needs, one is damaged or does
-        not belong to it; the message says what to do.
+        not belong to it; the message says what to do. Or if the cache is too small for a network.
     """
     superclass_map = run.superclass_map()
     base, subs = load_networks(config, run, superclass_map=superclass_map)
@@ -66,7 +68,7 @@ def load_router(
     shared, rest = (half and PureNetwork(half) for half in trunk.split(model, stage))
     for part in filter(None, (shared, rest)):
         _check_fits(part, base, path=run.int8_file(config.base))
-    networks = ResidentNetwork(shared, rest, base=base, subs=subs)
+    networks = ResidentNetwork(shared, rest, base=base, subs=subs, cache_bytes=cache_bytes)
     return Router(networks, superclass_map, base_kind=config.base, policy=policy)
 
 

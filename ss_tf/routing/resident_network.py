@@ -1,8 +1,8 @@
 """ResidentNetwork: one int8 network in memory, and the others of a run as compressed deltas to it.
 
-All of it is TensorFlow variables and operations, so it can be exported. A call changes nothing: the
-kernels of a sub network are made from the base's and a delta, and are gone when it returns. So
-calls from several threads do not meet, and the base cannot drift.
+All of it is TensorFlow variables and operations, so it can be exported. A call changes no network:
+the kernels of a sub network are made from the base's and a delta, and are gone when it returns, or
+stay in a cache. So calls from several threads do not meet, and the base cannot drift.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.pure_network import PureNetwork
 from ss_tf.routing import packed_sub
 from ss_tf.routing.flat_part import HEAD_BIAS, HEAD_KERNEL, FlatPart
+from ss_tf.routing.sub_cache import SubCache
 
 _NONE = packed_sub.PackedSub(
     kernel_streams=(b"",) * packed_sub.STREAMS, rest=b"", numbers=(0, 0, 0, 0)
@@ -27,6 +28,8 @@ class ResidentNetwork(tf.Module):
     Attributes:
       image_shape: `[height, width, channels]` of an image.
       delta_bytes: of each superclass, what its sub network takes in memory.
+      restored_bytes: what the widest sub network takes while it is restored, or in the cache.
+      cache: holds the sub networks that were used last; None where none are held.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class ResidentNetwork(tf.Module):
         *,
         base: IntegerNetwork,
         subs: Sequence[IntegerNetwork | None],
+        cache_bytes: int = 0,
     ):
         """Makes the base resident, and compresses the sub networks.
 
@@ -45,6 +49,11 @@ class ResidentNetwork(tf.Module):
           base: the network that deltas are relative to.
           subs: for each superclass its sub network, or None where there is none. Their tensors in
             the trunk are not looked at.
+          cache_bytes: what the sub networks that stay restored may take in memory, beside the rest;
+            0 for none.
+
+        Raises:
+          ValueError: if that is not 0, and too little for one sub network.
         """
         super().__init__(name="resident_network")
         self._trunk, self._tail = trunk, tail
@@ -63,6 +72,11 @@ class ResidentNetwork(tf.Module):
         self._streams = _variable([one.kernel_streams for one in packed], "deltas/kernels")
         self._rests = _variable([one.rest for one in packed], "deltas/rest")
         self._numbers = _variable([one.numbers for one in packed], "deltas/numbers")
+        widths = [one.numbers[-1] for one in packed if one is not _NONE]
+        self.restored_bytes = self._tail_part.num_bytes + (
+            (self._head.shape[0] + 4) * max(widths, default=0)
+        )
+        self.cache = self._cache(cache_bytes, num_subs=len(widths))
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
         """Returns what the trunk makes of images `[batch, *image_shape]`; without one, the images.
@@ -89,7 +103,10 @@ class ResidentNetwork(tf.Module):
           superclass: integer scalar; one that has a sub network.
           features: of `features`.
         """
-        return self._logits(features, self.restore(superclass))
+        if self.cache is None:
+            return self._logits(features, self.restore(superclass))
+        tensors = self.cache.get(superclass, lambda: self.restore(superclass))
+        return self._logits(features, tensors)
 
     def restore(self, superclass: tf.Tensor) -> packed_sub.Restored:
         """Returns the tensors of a sub network, for the stages after the trunk."""
@@ -101,6 +118,17 @@ class ResidentNetwork(tf.Module):
             base_floats=self._tail_floats,
             num_features=self._head.shape[0],
         )
+
+    def _cache(self, num_bytes: int, *, num_subs: int) -> SubCache | None:
+        if num_bytes == 0 or num_subs == 0:
+            return None
+        if num_bytes < self.restored_bytes:
+            raise ValueError(
+                f"The cache (--cache_mb) has {num_bytes:,} bytes, expected 0 or at least the "
+                f"{self.restored_bytes:,} that one sub network takes."
+            )
+        num_slots = min(num_bytes // self.restored_bytes, num_subs)
+        return SubCache(num_slots, num_features=self._head.shape[0])
 
     def _logits(self, features: tf.Tensor, tensors: packed_sub.Restored) -> tf.Tensor:
         part = self._tail_part

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ss_tf.config import ModelConfig
 from ss_tf.data import catalog
@@ -53,6 +54,23 @@ def test_both_routers_of_a_run_decide_alike(config, run, images, networks):
     assert routed.keys() == vanilla.keys()
     for name, values in routed.items():
         np.testing.assert_array_equal(values, vanilla[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_router_with_a_cache_decides_alike(config, run, images, tmp_path):
+    superclasses = np.array([0, 2, 1, 2, 0, 0])
+    plain = loading.load_router(config, run, image_format=FORMAT).oracle(images, superclasses)
+    cached = loading.load_router(config, run, image_format=FORMAT, cache_bytes=10**9)
+    tf.saved_model.save(cached, str(tmp_path / "saved"))
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    for oracle in (cached.oracle, cached.oracle, saved._oracle, saved._oracle):
+        for name, values in oracle(images, superclasses).items():
+            np.testing.assert_array_equal(values, plain[name], err_msg=name)
+    for cache in (cached.networks.cache, saved.networks.cache):
+        # One sub network of each of two superclasses; b has none.
+        assert (int(cache.hits), int(cache.misses)) == (2, 2)
+    with pytest.raises(ValueError, match=r"\(--cache_mb\) has 5 bytes, expected 0 or at least"):
+        loading.load_router(config, run, image_format=FORMAT, cache_bytes=5)
 
 
 @pytest.mark.slow

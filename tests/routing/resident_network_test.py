@@ -1,8 +1,10 @@
+import concurrent.futures
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ss_tf.models import integer_network, trunk, variables
+from ss_tf.models import heads, integer_network, trunk, variables
 from ss_tf.models.pure_network import PureNetwork
 from ss_tf.routing.all_resident import AllResident
 from ss_tf.routing.resident_network import ResidentNetwork
@@ -10,10 +12,10 @@ from ss_tf.routing.resident_network import ResidentNetwork
 pytestmark = pytest.mark.slow
 
 
-def _resident(model, networks, stage):
+def _resident(model, networks, stage, **settings):
     first, rest = (half and PureNetwork(half) for half in trunk.split(model, stage))
-    subs = [networks.get(superclass) for superclass in range(3)]
-    return ResidentNetwork(first, rest, base=networks[None], subs=subs)
+    subs = [networks.get(superclass) for superclass in range(max(networks.keys() - {None}) + 1)]
+    return ResidentNetwork(first, rest, base=networks[None], subs=subs, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,66 @@ def test_kernels_are_resident_as_int8_and_deltas_compressed(model, networks, res
 def test_a_shared_trunk_is_stored_once(model, networks, resident):
     shared = _resident(model, networks, "layer1")
     assert sum(shared.delta_bytes) < sum(resident.delta_bytes)
+
+
+@pytest.fixture(scope="module")
+def more_networks(networks):
+    """Sub networks of four superclasses: 0, 2, 3, 4."""
+    return networks | {
+        3: heads.resize_network(networks[0], 4),
+        4: heads.resize_network(networks[2], 3),
+    }
+
+
+@pytest.fixture(scope="module")
+def stateless_logits(model, more_networks, images):
+    _, sub = _functions(_resident(model, more_networks, None))
+    return {n: sub(tf.constant(n), images).numpy() for n in more_networks.keys() - {None}}
+
+
+@pytest.mark.parametrize("num_slots", [1, 2, 3])
+def test_a_cache_changes_no_bit(model, more_networks, images, stateless_logits, num_slots):
+    budget = num_slots * _resident(model, more_networks, None).restored_bytes
+    resident = _resident(model, more_networks, None, cache_bytes=budget + 1)
+    assert resident.cache.num_slots == num_slots
+    _, sub = _functions(resident)
+    sequence = np.random.default_rng(num_slots).choice([0, 2, 3, 4], 30)
+    for superclass in sequence:
+        found = sub(tf.constant(superclass), images)
+        np.testing.assert_array_equal(found, stateless_logits[superclass], strict=True)
+    hits, misses = int(resident.cache.hits), int(resident.cache.misses)
+    assert (hits + misses, hits > 0, misses >= 4) == (30, True, True)
+    assert sub.experimental_get_tracing_count() == 1
+
+    def run(superclass):
+        return sub(tf.constant(superclass), images).numpy()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        for superclass, found in zip(sequence, threads.map(run, sequence), strict=True):
+            np.testing.assert_array_equal(found, stateless_logits[superclass], strict=True)
+
+
+def test_a_cache_keeps_to_its_budget(model, more_networks, images):
+    one = _resident(model, more_networks, None).restored_bytes
+    resident = _resident(model, more_networks, None, cache_bytes=3 * one - 1)
+    for superclass in (0, 2, 3, 4):
+        resident.sub_logits(tf.constant(superclass), resident.features(tf.constant(images)))
+    held = [sum(v.numpy().nbytes for v in slot) for slot in resident.cache._slots]
+    assert len(held) == 2
+    assert all(0.9 * one < num_bytes <= one for num_bytes in held)
+
+
+def test_no_more_slots_than_sub_networks(model, networks):
+    assert _resident(model, networks, None, cache_bytes=10**12).cache.num_slots == 2
+    without = {None: networks[None], 0: None}
+    assert _resident(model, without, None, cache_bytes=10**12).cache is None
+    assert _resident(model, networks, None).cache is None
+
+
+def test_a_cache_too_small_for_one_network_is_refused(model, networks, resident):
+    needed = resident.restored_bytes
+    message = (
+        rf"\(--cache_mb\) has {needed - 1:,} bytes, expected 0 or at least the {needed:,} that"
+    )
+    with pytest.raises(ValueError, match=message):
+        _resident(model, networks, None, cache_bytes=needed - 1)
