@@ -6,15 +6,16 @@ but as fields of 2, 4 or 8 bits that each stand for
 
     value = step * (field - zero)    modulo 256
 
-and the few values that no field gives are listed with their places. A deflate stream of all of it
-takes about as much as the bank's form: 4 % more on sub networks of a full-width ResNet-18 that were
-trained at step 4.
+with a step for each kernel, and the few values that no field gives are listed with their places. A
+deflate stream of all of it takes about as much as the bank's form: 4 % more on sub networks of a
+full-width ResNet-18 that were trained at step 4.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,34 +39,43 @@ class Fields:
 
     Attributes:
       bits: of a field: 2, 4 or 8.
-      step: what one step of a field stands for, int8 steps.
+      sizes: numbers of residuals in the pieces that have a step each.
+      steps: of each piece, what one step of a field stands for, in int8 steps.
       packed: uint8 `[n * bits / 8]`; the first field of a byte is in its lowest bits.
       places: int32, ascending: where fields do not give the residual; there they are `ZEROS`.
       values: int8, the residuals there.
     """
 
     bits: int
-    step: int
+    sizes: tuple[int, ...]
+    steps: tuple[int, ...]
     packed: np.ndarray
     places: np.ndarray
     values: np.ndarray
 
 
-def pack(residuals: np.ndarray) -> Fields:
+def pack(residuals: np.ndarray, sizes: Sequence[int]) -> Fields:
     """Packs residuals into the width that takes the fewest bytes when compressed.
 
     Args:
-      residuals: int8 `[n]`, modulo 256; n is a multiple of `MULTIPLE`.
+      residuals: int8 `[n]`, modulo 256.
+      sizes: of the pieces that residuals consist of, such as kernels; each a multiple of
+        `MULTIPLE`.
 
     Raises:
-      ValueError: if n is not.
+      ValueError: if the residuals do not consist of such pieces.
     """
-    if residuals.ndim != 1 or residuals.size % MULTIPLE:
+    if residuals.shape != (sum(sizes),) or any(size % MULTIPLE for size in sizes):
         raise ValueError(
-            f"Residuals have shape {residuals.shape}, expected a multiple of {MULTIPLE}."
+            f"Residuals have shape {residuals.shape} in pieces of {tuple(sizes)}, "
+            f"expected pieces of multiples of {MULTIPLE}."
         )
-    counts = np.bincount(residuals.view(np.uint8), minlength=256)
-    tried = [_pack(residuals, bits, step=_likely_step(counts, bits)) for bits in sorted(ZEROS)]
+    pieces = np.split(residuals, np.cumsum(sizes)[:-1])
+    counts = [np.bincount(piece.view(np.uint8), minlength=256) for piece in pieces]
+    tried = [
+        _pack(pieces, bits, steps=tuple(_likely_step(count, bits) for count in counts))
+        for bits in sorted(ZEROS)
+    ]
     return min(tried, key=_roughly_bytes)
 
 
@@ -74,7 +84,8 @@ def unpack(fields: Fields) -> np.ndarray:
     mask = (1 << fields.bits) - 1
     shifts = np.arange(0, 8, fields.bits, dtype=np.uint8)
     values = (fields.packed[:, np.newaxis] >> shifts & mask).ravel().astype(np.int16)
-    residuals = (fields.step * (values - ZEROS[fields.bits])).astype(np.int8)
+    steps = np.repeat(np.array(fields.steps, np.int16), fields.sizes)
+    residuals = (steps * (values - ZEROS[fields.bits])).astype(np.int8)
     residuals[fields.places] = fields.values
     return residuals
 
@@ -95,8 +106,26 @@ def _roughly_bytes(fields: Fields) -> float:
     return huffman.estimate(fields.packed) + _EXCEPTION_BYTES * fields.places.size
 
 
-def _pack(residuals: np.ndarray, bits: int, *, step: int) -> Fields:
+def _pack(pieces: Sequence[np.ndarray], bits: int, *, steps: tuple[int, ...]) -> Fields:
     """Packs residuals into fields of one width."""
+    coded = [_code(piece, bits, step=step) for piece, step in zip(pieces, steps, strict=True)]
+    columns = np.concatenate([digits for digits, _ in coded]).reshape(-1, 8 // bits)
+    packed = np.zeros(len(columns), np.uint8)
+    for number, column in enumerate(columns.T):
+        packed |= column << np.uint8(number * bits)
+    places = np.flatnonzero(np.concatenate([is_exception for _, is_exception in coded]))
+    return Fields(
+        bits=bits,
+        sizes=tuple(piece.size for piece in pieces),
+        steps=steps,
+        packed=packed,
+        places=places.astype(np.int32),
+        values=np.concatenate(pieces)[places],
+    )
+
+
+def _code(residuals: np.ndarray, bits: int, *, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the field of each residual, uint8, and whether it is an exception."""
     zero, count = ZEROS[bits], 1 << bits
     # Of each byte: the field that stands for it, or that for 0 and an exception.
     given = (step * (np.arange(count) - zero)).astype(np.int8).view(np.uint8)
@@ -105,18 +134,7 @@ def _pack(residuals: np.ndarray, bits: int, *, step: int) -> Fields:
     is_exception = np.ones(256, bool)
     is_exception[given] = False
     values = residuals.view(np.uint8)
-    places = np.flatnonzero(is_exception[values])
-    columns = field_of[values].reshape(-1, 8 // bits)
-    packed = np.zeros(len(columns), np.uint8)
-    for number, column in enumerate(columns.T):
-        packed |= column << np.uint8(number * bits)
-    return Fields(
-        bits=bits,
-        step=step,
-        packed=packed,
-        places=places.astype(np.int32),
-        values=residuals[places],
-    )
+    return field_of[values], is_exception[values]
 
 
 def _likely_step(counts: np.ndarray, bits: int) -> int:

@@ -47,15 +47,14 @@ def entropy_bytes(values: np.ndarray) -> float:
 def residual_entropy_bytes(base: IntegerNetwork, sub: IntegerNetwork) -> float:
     """Returns the order-0 entropy in bytes of the residuals that a bank entry holds.
 
-    They are pooled over all kernels but the head's. What an entry stores as it is, and its header,
-    are not counted.
+    It is the sum over the kernels, but for the head's; each has its own histogram, as it has its own
+    step. What an entry stores as it is, and its header, are not counted.
 
     Raises:
       ValueError: if the networks do not match; the message names the tensor.
     """
     deltas = residual.compute_delta(layout.body_kernels(base), layout.body_kernels(sub))
-    values = [np.zeros(0, np.int8), *(delta.ravel() for delta in deltas.values())]
-    return entropy_bytes(np.concatenate(values))
+    return float(sum(map(entropy_bytes, deltas.values())))
 
 
 def fp16_7z_bytes(base: Mapping[str, np.ndarray], sub: Mapping[str, np.ndarray]) -> int:

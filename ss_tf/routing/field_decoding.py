@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from ss_tf.deltas import fields
@@ -12,14 +14,21 @@ _SIGNS = tf.constant(-0x7F7F7F80, tf.int32)
 
 
 def residuals(
-    packed: tf.Tensor, *, bits: tf.Tensor, step: tf.Tensor, places: tf.Tensor, values: tf.Tensor
+    packed: tf.Tensor,
+    *,
+    bits: tf.Tensor,
+    sizes: Sequence[int],
+    steps: tf.Tensor,
+    places: tf.Tensor,
+    values: tf.Tensor,
 ) -> tf.Tensor:
     """Does what `fields.unpack` does.
 
     Args:
-      packed: uint8 `[n * bits / 8]`, n a multiple of `fields.MULTIPLE`.
+      packed: uint8 `[n * bits / 8]`.
       bits: int32 scalar: 2, 4 or 8.
-      step: int32 scalar.
+      sizes: of the pieces, multiples of `fields.MULTIPLE`; their sum is n.
+      steps: int32 `[pieces]`.
       places: int32 `[exceptions]`.
       values: int8, the same shape.
 
@@ -30,8 +39,8 @@ def residuals(
         # 0, 1 and 2.
         bits // 3,
         {
-            0: lambda: _signed(_fields_of_2(packed), step, zero=fields.ZEROS[2]),
-            1: lambda: _signed(_fields_of_4(packed), step, zero=fields.ZEROS[4]),
+            0: lambda: _signed(_fields_of_2(packed), sizes, steps, zero=fields.ZEROS[2]),
+            1: lambda: _signed(_fields_of_4(packed), sizes, steps, zero=fields.ZEROS[4]),
             2: lambda: tf.bitcast(packed, tf.int8),
         },
     )
@@ -52,8 +61,11 @@ def _fields_of_4(packed: tf.Tensor) -> tf.Tensor:
     return (words | words * 0x10) & 0x0F0F0F0F
 
 
-def _signed(words: tf.Tensor, step: tf.Tensor, *, zero: int) -> tf.Tensor:
+def _signed(words: tf.Tensor, sizes: Sequence[int], steps: tf.Tensor, *, zero: int) -> tf.Tensor:
     """Returns `step * (field - zero)` of every byte, int8 and flat."""
     # 128 more in every byte, so that none borrows from the next.
-    words = words * step + (128 - zero * step) * _EVERY_BYTE
+    offsets = (128 - zero * steps) * _EVERY_BYTE
+    pieces = tf.split(words, [size // fields.MULTIPLE for size in sizes])
+    # Each piece is a slice, so this is one pass over the words.
+    words = tf.concat([piece * steps[i] + offsets[i] for i, piece in enumerate(pieces)], axis=0)
     return tf.reshape(tf.bitcast(tf.bitwise.bitwise_xor(words, _SIGNS), tf.int8), [-1])

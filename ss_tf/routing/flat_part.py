@@ -6,6 +6,7 @@ hundred.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -37,7 +38,8 @@ class FlatPart:
     The head's kernel and bias are left out: their shape varies. The scale of its kernel is in.
 
     Attributes:
-      num_kernel_values: length of the int8 vector; a multiple of 64.
+      num_kernel_values: length of the int8 vector.
+      kernel_sizes: how much of it each kernel takes, with the gap behind it: multiples of 64.
       num_floats: length of the float32 vector.
       num_bytes: of both vectors.
     """
@@ -55,6 +57,8 @@ class FlatPart:
         self._kernels, self.num_kernel_values = _places(
             {name: like.kernels[name].shape for name in kernels}, alignment=_ALIGNMENT
         )
+        ends = [*(place.start for place in self._kernels.values()), self.num_kernel_values]
+        self.kernel_sizes = tuple(end - start for start, end in itertools.pairwise(ends))
         scaled = [name for name in names if name in like.kernels]
         self._scales, num_scales = _places({name: like.scales[name].shape for name in scaled})
         floats = {name: like.floats[name].shape for name in body if name not in like.kernels}

@@ -26,12 +26,23 @@ class PackedSub:
       rest: exceptions among the residuals (places as int32, then values), the head's kernel, then
         scales, floats and the head's bias: of float32, the bits that differ from the base's, first
         bytes first.
-      numbers: bits and step of the fields, number of exceptions, number of classes.
+      num_classes: width of its head.
+      num_exceptions: among the residuals.
+      bits: of a field.
+      steps: of the fields of each kernel.
     """
 
     kernel_streams: tuple[bytes, ...]
     rest: bytes
-    numbers: tuple[int, int, int, int]
+    num_classes: int
+    num_exceptions: int
+    bits: int
+    steps: tuple[int, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All of its numbers, as `restore` takes them."""
+        return (self.num_classes, self.num_exceptions, self.bits, *self.steps)
 
     @property
     def num_bytes(self) -> int:
@@ -48,7 +59,7 @@ def pack(part: FlatPart, *, base: IntegerNetwork, sub: IntegerNetwork) -> Packed
       sub: of the same shapes, but for the head's width.
     """
     residuals = part.kernel_vector(sub) - part.kernel_vector(base)
-    packed = fields.pack(residuals)
+    packed = fields.pack(residuals, part.kernel_sizes)
     head = sub.kernels[HEAD_KERNEL]
     differing = part.float_vector(sub).view(np.uint32) ^ part.float_vector(base).view(np.uint32)
     floats = np.concatenate([differing, sub.floats[HEAD_BIAS].view(np.uint32)])
@@ -63,7 +74,22 @@ def pack(part: FlatPart, *, base: IntegerNetwork, sub: IntegerNetwork) -> Packed
     return PackedSub(
         kernel_streams=tuple(map(fields.compress, np.array_split(packed.packed, STREAMS))),
         rest=zlib.compress(rest, 9),
-        numbers=(packed.bits, packed.step, packed.places.size, head.shape[-1]),
+        num_classes=head.shape[-1],
+        num_exceptions=packed.places.size,
+        bits=packed.bits,
+        steps=packed.steps,
+    )
+
+
+def none(part: FlatPart) -> PackedSub:
+    """Returns what stands where a superclass has no sub network."""
+    return PackedSub(
+        kernel_streams=(b"",) * STREAMS,
+        rest=b"",
+        num_classes=0,
+        num_exceptions=0,
+        bits=0,
+        steps=(0,) * len(part.kernel_sizes),
     )
 
 
@@ -88,6 +114,7 @@ def restore(
     kernel_streams: tf.Tensor,
     rest: tf.Tensor,
     numbers: tf.Tensor,
+    part: FlatPart,
     *,
     base_kernels: tf.Tensor,
     base_floats: tf.Tensor,
@@ -98,12 +125,13 @@ def restore(
     Args:
       kernel_streams: string `[STREAMS]`.
       rest: string scalar.
-      numbers: int32 `[4]`.
+      numbers: int32, `PackedSub.numbers`.
+      part: of `pack`.
       base_kernels: int8, the base's kernel vector.
       base_floats: float32, its float vector.
       num_features: inputs of the head.
     """
-    bits, step, exceptions, classes = tf.unstack(numbers)
+    classes, exceptions, bits = tf.unstack(numbers[:3])
     packed = tf.concat([_inflate(kernel_streams[i]) for i in range(STREAMS)], axis=0)
     data = _inflate(rest)
     places, values, head, floats = tf.split(
@@ -113,7 +141,8 @@ def restore(
     residuals = field_decoding.residuals(
         packed,
         bits=bits,
-        step=step,
+        sizes=part.kernel_sizes,
+        steps=numbers[3:],
         places=tf.bitcast(tf.reshape(places, [-1, 4]), tf.int32),
         values=tf.bitcast(values, tf.int8),
     )

@@ -17,10 +17,6 @@ from ss_tf.routing import packed_sub
 from ss_tf.routing.flat_part import HEAD_BIAS, HEAD_KERNEL, FlatPart
 from ss_tf.routing.sub_cache import SubCache
 
-_NONE = packed_sub.PackedSub(
-    kernel_streams=(b"",) * packed_sub.STREAMS, rest=b"", numbers=(0, 0, 0, 0)
-)
-
 
 class ResidentNetwork(tf.Module):
     """Computes the logits of a base and of sub networks.
@@ -65,14 +61,16 @@ class ResidentNetwork(tf.Module):
         self._head = _variable(base.kernels[HEAD_KERNEL], "head/kernel")
         self._bias = _variable(base.floats[HEAD_BIAS], "head/bias")
         packed = [
-            _NONE if sub is None else packed_sub.pack(self._tail_part, base=base, sub=sub)
+            packed_sub.pack(self._tail_part, base=base, sub=sub)
+            if sub is not None
+            else packed_sub.none(self._tail_part)
             for sub in subs
         ]
         self.delta_bytes = [one.num_bytes for one in packed]
         self._streams = _variable([one.kernel_streams for one in packed], "deltas/kernels")
         self._rests = _variable([one.rest for one in packed], "deltas/rest")
         self._numbers = _variable([one.numbers for one in packed], "deltas/numbers")
-        widths = [one.numbers[-1] for one in packed if one is not _NONE]
+        widths = [one.num_classes for one in packed if one.num_classes]
         self.restored_bytes = self._tail_part.num_bytes + (
             (self._head.shape[0] + 4) * max(widths, default=0)
         )
@@ -114,6 +112,7 @@ class ResidentNetwork(tf.Module):
             self._streams[superclass],
             self._rests[superclass],
             self._numbers[superclass],
+            self._tail_part,
             base_kernels=self._tail_kernels,
             base_floats=self._tail_floats,
             num_features=self._head.shape[0],

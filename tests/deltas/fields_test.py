@@ -35,12 +35,21 @@ def _drawn(size, kinds, *, share=0.1, seed=0):
     return np.random.default_rng(seed).choice([0, *others], size, p=shares).astype(np.int8)
 
 
+def _pack(residuals):
+    """Packs residuals as a single piece."""
+    return fields.pack(residuals, [residuals.size])
+
+
 def _slowly_unpacked(packed):
     """Unpacks as the description says, digit by digit of one long number."""
     number = int.from_bytes(packed.packed.tobytes(), "little")
     size = 8 * packed.packed.size // packed.bits
     digits = [number >> (packed.bits * i) & (2**packed.bits - 1) for i in range(size)]
-    values = [packed.step * (digit - fields.ZEROS[packed.bits]) for digit in digits]
+    steps = [step for step, n in zip(packed.steps, packed.sizes, strict=True) for _ in range(n)]
+    values = [
+        step * (digit - fields.ZEROS[packed.bits])
+        for step, digit in zip(steps, digits, strict=True)
+    ]
     for place, value in zip(packed.places.tolist(), packed.values.tolist(), strict=True):
         assert digits[place] == fields.ZEROS[packed.bits]
         values[place] = value
@@ -51,7 +60,8 @@ def _fields(bits, *, step, packed, exceptions=()):
     """Returns fields of which the first are exceptions."""
     return fields.Fields(
         bits=bits,
-        step=step,
+        sizes=(8 * len(packed) // bits,),
+        steps=(step,),
         packed=np.array(packed, np.uint8),
         places=np.arange(len(exceptions), dtype=np.int32),
         values=np.array(exceptions, np.int8),
@@ -61,10 +71,10 @@ def _fields(bits, *, step, packed, exceptions=()):
 @settings(max_examples=300, deadline=None)
 @given(_VECTORS)
 def test_unpack_undoes_pack(residuals):
-    packed = fields.pack(residuals)
+    packed = _pack(residuals)
     np.testing.assert_array_equal(fields.unpack(packed), residuals, strict=True)
     assert _slowly_unpacked(packed) == residuals.tolist()
-    assert 1 <= packed.step <= fields.LARGEST_STEPS[packed.bits]
+    assert 1 <= packed.steps[0] <= fields.LARGEST_STEPS[packed.bits]
     assert 8 * packed.packed.size == packed.bits * residuals.size
     assert (packed.packed.dtype, packed.places.dtype) == (np.uint8, np.int32)
     assert np.all(np.diff(packed.places) > 0)
@@ -72,13 +82,13 @@ def test_unpack_undoes_pack(residuals):
 
 def test_every_residual_comes_back():
     residuals = np.arange(-128, 128).astype(np.int8)
-    np.testing.assert_array_equal(fields.unpack(fields.pack(residuals)), residuals)
+    np.testing.assert_array_equal(fields.unpack(_pack(residuals)), residuals)
 
 
 def test_differences_of_int8_are_taken_modulo_256():
     base = np.array([-127, 127, 100, 0], np.int8)
     sub = np.array([127, -127, -100, -1], np.int8)
-    packed = fields.pack(sub - base)
+    packed = _pack(sub - base)
     np.testing.assert_array_equal(base + fields.unpack(packed), sub)
 
 
@@ -86,8 +96,8 @@ def test_packed_bytes_agree_with_hand_arithmetic():
     # Of step 4, fields of 2 bits: 0 -> 1, 4 -> 2, 8 -> 3, -4 -> 0.
     # 1 + 4 * 2 + 16 * 3 + 64 * 0 = 57, 1 + 4 * 1 + 16 * 1 + 64 * 1 = 85 for 0, and for 5 as well.
     quiet = [0] * 400
-    packed = fields.pack(np.array([0, 4, 8, -4, 0, 5, 0, 0, *quiet], np.int8))
-    assert (packed.bits, packed.step) == (2, 4)
+    packed = _pack(np.array([0, 4, 8, -4, 0, 5, 0, 0, *quiet], np.int8))
+    assert (packed.bits, packed.steps) == (2, (4,))
     assert packed.packed.tolist() == [57, *[85] * 101]
     assert packed.places.tolist() == [5]
     assert packed.values.tolist() == [5]
@@ -112,29 +122,29 @@ def test_the_first_field_of_a_byte_is_in_its_lowest_bits(bits, packed, expected)
     ("bits", "offsets", "share"), [(2, [-1, 2], 0.1), (2, [-1, 1, 2], 0.1), (4, range(-7, 9), 0.7)]
 )
 def test_width_and_step_are_those_of_the_residuals(bits, offsets, share, step):
-    packed = fields.pack(_drawn(20_000, [step * offset for offset in offsets], share=share))
-    assert (packed.bits, packed.step, packed.places.size) == (bits, step, 0)
+    packed = _pack(_drawn(20_000, [step * offset for offset in offsets], share=share))
+    assert (packed.bits, packed.steps, packed.places.size) == (bits, (step,), 0)
 
 
 def test_about_a_dozen_kinds_take_four_bits_with_rare_exceptions():
     steps = np.rint(np.random.default_rng(0).normal(0, 2, 20_000))
-    packed = fields.pack((4 * steps).astype(np.int8))
-    assert (packed.bits, packed.step) == (4, 4)
+    packed = _pack((4 * steps).astype(np.int8))
+    assert (packed.bits, packed.steps) == (4, (4,))
     np.testing.assert_array_equal(packed.places, np.flatnonzero((steps < -7) | (steps > 8)))
 
 
 def test_residuals_of_all_kinds_are_bytes():
     residuals = np.random.default_rng(0).integers(-128, 128, 20_000).astype(np.int8)
-    packed = fields.pack(residuals)
-    assert (packed.bits, packed.step, packed.places.size) == (8, 1, 0)
+    packed = _pack(residuals)
+    assert (packed.bits, packed.steps, packed.places.size) == (8, (1,), 0)
     assert packed.packed.tobytes() == residuals.tobytes()
 
 
 def test_few_values_off_the_grid_are_exceptions():
     residuals = _drawn(20_000, [0, -8, 8])
     residuals[[3, 500, 19_999]] = -128, 127, 5
-    packed = fields.pack(residuals)
-    assert (packed.bits, packed.step) == (2, 8)
+    packed = _pack(residuals)
+    assert (packed.bits, packed.steps) == (2, (8,))
     assert packed.places.tolist() == [3, 500, 19_999]
     assert packed.values.tolist() == [-128, 127, 5]
 
@@ -149,19 +159,19 @@ def test_the_largest_step_is_the_last_whose_values_are_int8(bits):
 @pytest.mark.parametrize(("bits", "step"), [(2, 63), (4, 15)])
 def test_the_largest_steps_are_found(bits, step):
     offsets = np.arange(2**bits) - fields.ZEROS[bits]
-    packed = fields.pack(_drawn(20_000, step * offsets, share=0.1 if bits == 2 else 0.7))
-    assert (packed.bits, packed.step, packed.places.size) == (bits, step, 0)
+    packed = _pack(_drawn(20_000, step * offsets, share=0.1 if bits == 2 else 0.7))
+    assert (packed.bits, packed.steps, packed.places.size) == (bits, (step,), 0)
 
 
 def test_beyond_the_largest_step_nothing_is_lost():
     residuals = _drawn(20_000, [0, -64, 64, -128])
-    np.testing.assert_array_equal(fields.unpack(fields.pack(residuals)), residuals)
+    np.testing.assert_array_equal(fields.unpack(_pack(residuals)), residuals)
 
 
 @pytest.mark.parametrize("size", [0, 4, 10_000])
 def test_equal_networks_take_hardly_anything(size):
-    packed = fields.pack(np.zeros(size, np.int8))
-    assert (packed.bits, packed.step, packed.places.size) == (2, 1, 0)
+    packed = _pack(np.zeros(size, np.int8))
+    assert (packed.bits, packed.steps, packed.places.size) == (2, (1,), 0)
     np.testing.assert_array_equal(fields.unpack(packed), np.zeros(size, np.int8), strict=True)
     assert sum(map(len, fields.streams(packed))) <= 50
 
@@ -171,16 +181,33 @@ def test_fields_can_be_exceptions_all():
     assert fields.unpack(everywhere).tolist() == [-128, 127, 9, -9]
 
 
-@pytest.mark.parametrize("shape", [(1,), (6,), (4, 4), ()])
-def test_other_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"have shape \(.*\), expected .* multiple of 4"):
-        fields.pack(np.zeros(shape, np.int8))
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_VECTORS, min_size=1, max_size=5))
+def test_pieces_come_back_in_order(pieces):
+    residuals = np.concatenate(pieces)
+    packed = fields.pack(residuals, [piece.size for piece in pieces])
+    np.testing.assert_array_equal(fields.unpack(packed), residuals, strict=True)
+    assert _slowly_unpacked(packed) == residuals.tolist()
+
+
+def test_each_piece_has_a_step_of_its_own():
+    pieces = [_drawn(4000, [0, -step, step], seed=step) for step in (7, 3, 5)]
+    packed = fields.pack(np.concatenate(pieces), [4000] * 3)
+    assert (packed.bits, packed.steps, packed.places.size) == (2, (7, 3, 5), 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"), [((1,), [1]), ((8,), [6, 2]), ((8,), [4]), ((4, 4), [16]), ((), [])]
+)
+def test_other_shapes_are_refused(shape, sizes):
+    with pytest.raises(ValueError, match=r"have shape \(.*\) in pieces .* multiples of 4"):
+        fields.pack(np.zeros(shape, np.int8), sizes)
 
 
 def test_streams_are_zlib_of_the_fields_and_of_the_exceptions():
     residuals = _drawn(20_000, [0, -8, 8])
     residuals[[3, 500]] = -128, 5
-    packed = fields.pack(residuals)
+    packed = _pack(residuals)
     first, second = map(zlib.decompress, fields.streams(packed))
     assert first == packed.packed.tobytes()
     # Little-endian: 500 is 1 * 256 + 244.
@@ -204,5 +231,5 @@ def test_the_smaller_of_two_streams_is_taken(data):
 def test_a_sparse_delta_takes_little_more_than_its_entropy(share, limit):
     residuals = _drawn(400_000, [-4, 4], share=share)
     entropy = -(share * math.log2(share / 2) + (1 - share) * math.log2(1 - share))
-    taken = 8 * sum(map(len, fields.streams(fields.pack(residuals)))) / residuals.size
+    taken = 8 * sum(map(len, fields.streams(_pack(residuals)))) / residuals.size
     assert entropy < taken < limit * entropy

@@ -14,17 +14,29 @@ def decode():
         input_signature=[
             tf.TensorSpec([None], tf.uint8),
             tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None], tf.int8),
         ]
     )
-    def function(packed, bits, step, places, values):
-        return field_decoding.residuals(packed, bits=bits, step=step, places=places, values=values)
+    def function(packed, bits, sizes, steps, places, values):
+        # Sizes are known in a graph of one network; here three serve all.
+        sizes = tf.unstack(sizes, 3)
+        return field_decoding.residuals(
+            packed, bits=bits, sizes=sizes, steps=steps, places=places, values=values
+        )
 
     def decode(packed):
+        # Pieces that are not there have no length.
+        none = [0] * (3 - len(packed.sizes))
         return function(
-            packed.packed, packed.bits, packed.step, packed.places, packed.values
+            packed.packed,
+            packed.bits,
+            [*packed.sizes, *none],
+            [*packed.steps, *none],
+            packed.places,
+            packed.values,
         ).numpy()
 
     decode.function = function
@@ -37,7 +49,8 @@ def _fields(bits, step, *, words, exceptions, seed=0):
     size = fields.MULTIPLE * words
     return fields.Fields(
         bits=bits,
-        step=step,
+        sizes=(size,),
+        steps=(step,),
         packed=rng.integers(0, 256, size * bits // 8, np.uint8),
         places=np.sort(rng.permutation(size)[:exceptions]).astype(np.int32),
         values=rng.integers(-128, 128, exceptions, np.int8),
@@ -60,7 +73,8 @@ def test_every_byte_is_unpacked_beside_every_other(decode, bits):
     none = np.zeros(0, np.int32)
     packed = fields.Fields(
         bits=bits,
-        step=fields.LARGEST_STEPS[bits],
+        sizes=(8 * packed.size // bits,),
+        steps=(fields.LARGEST_STEPS[bits],),
         packed=packed,
         places=none,
         values=none.astype(np.int8),
@@ -79,7 +93,20 @@ def test_short_vectors_are_unpacked(decode, bits, words):
 def test_packed_residuals_come_back(decode, spread):
     steps = np.random.default_rng(0).normal(0, spread, 4000)
     residuals = (4 * np.rint(steps)).astype(np.int64).astype(np.int8)
-    np.testing.assert_array_equal(decode(fields.pack(residuals)), residuals, strict=True)
+    np.testing.assert_array_equal(
+        decode(fields.pack(residuals, [residuals.size])), residuals, strict=True
+    )
+
+
+@pytest.mark.parametrize("spread", [0.3, 2, 40])
+def test_pieces_have_steps_of_their_own(decode, spread):
+    rng = np.random.default_rng(0)
+    pieces = [
+        (step * np.rint(rng.normal(0, spread, size))).astype(np.int64).astype(np.int8)
+        for step, size in ((7, 4000), (1, 4), (3, 800))
+    ]
+    packed = fields.pack(np.concatenate(pieces), [4000, 4, 800])
+    np.testing.assert_array_equal(decode(packed), np.concatenate(pieces), strict=True)
 
 
 def test_one_trace_serves_all(decode):

@@ -28,7 +28,7 @@ def restore(base, part):
         input_signature=[
             tf.TensorSpec([packed_sub.STREAMS], tf.string),
             tf.TensorSpec([], tf.string),
-            tf.TensorSpec([4], tf.int32),
+            tf.TensorSpec([3 + len(part.kernel_sizes)], tf.int32),
         ]
     )
     def graph(streams, rest, numbers):
@@ -36,6 +36,7 @@ def restore(base, part):
             streams,
             rest,
             numbers,
+            part,
             base_kernels=kernels,
             base_floats=floats,
             num_features=base.kernels["fc/kernel"].shape[0],
@@ -79,7 +80,7 @@ def _assert_restored(restored, part, sub):
 def test_restore_undoes_pack_for_heads_of_any_width(part, base, restore, draw_network, num_classes):
     sub = draw_network(1, num_classes=num_classes)
     packed = packed_sub.pack(part, base=base, sub=sub)
-    assert packed.numbers[3] == num_classes
+    assert packed.num_classes == num_classes
     _assert_restored(restore(packed), part, sub)
 
 
@@ -90,7 +91,24 @@ def test_restore_undoes_pack_for_heads_of_any_width(part, base, restore, draw_ne
 def test_restore_undoes_pack_for_fields_of_any_width(part, base, restore, steps, bits):
     sub = _near(base, steps)
     packed = packed_sub.pack(part, base=base, sub=sub)
-    assert packed.numbers[0] == bits
+    assert packed.bits == bits
+    _assert_restored(restore(packed), part, sub)
+
+
+def test_kernels_have_steps_of_their_own(part, base, restore):
+    names = sorted(name for name in base.kernels if not integer_network.is_head(name))
+    steps = {name: 2 + number for number, name in enumerate(names)}
+    near = {step: _near(base, [0] * 9 + [step, -step]) for step in steps.values()}
+    kernels = {
+        name: np.where(
+            np.abs(near[step].kernels[name]) == 127, base.kernels[name], near[step].kernels[name]
+        )
+        for name, step in steps.items()
+    }
+    sub = dataclasses.replace(base, kernels=base.kernels | kernels)
+    packed = packed_sub.pack(part, base=base, sub=sub)
+    assert packed.steps == tuple(steps.values())
+    assert packed.num_exceptions == 0
     _assert_restored(restore(packed), part, sub)
 
 
@@ -100,7 +118,7 @@ def test_exceptions_are_restored(part, base, restore):
     far.flat[[0, 7, 44]] = np.where(far.flat[[0, 7, 44]] > 0, -127, 127)
     sub = dataclasses.replace(sub, kernels=sub.kernels | {"conv1/kernel": far})
     packed = packed_sub.pack(part, base=base, sub=sub)
-    assert packed.numbers[2] >= 3
+    assert packed.num_exceptions >= 3
     _assert_restored(restore(packed), part, sub)
 
 
@@ -133,8 +151,9 @@ def test_a_smaller_delta_takes_fewer_bytes(part, base):
 def test_num_bytes_counts_everything(part, base, draw_network):
     packed = packed_sub.pack(part, base=base, sub=draw_network(1))
     first, second = packed.kernel_streams
-    # Four numbers of int32.
-    assert packed.num_bytes == len(first) + len(second) + len(packed.rest) + 16
+    # Numbers of int32: of classes, exceptions and bits, and a step for each kernel.
+    numbers = 4 * (3 + len(part.kernel_sizes))
+    assert packed.num_bytes == len(first) + len(second) + len(packed.rest) + numbers
 
 
 def test_packing_leaves_both_networks_alone(part, base, draw_network):
