@@ -117,8 +117,10 @@ def main() -> None:
         parser.error(f"--rounds is {arguments.rounds}, expected at least 1.")
     shape, effort = runs.Shape(), measure.Effort(rounds=arguments.rounds)
     if arguments.small:
-        shape = runs.Shape(base_width=4, image_size=32, superclasses=3, subclasses=4, growth=(2, 3))
-        effort = measure.Effort(batches=(1, 6), rounds=arguments.rounds, calls=2, repetitions=4)
+        shape, effort = (
+            runs.SMALL,
+            measure.Effort(batches=(1, 6), rounds=arguments.rounds, calls=2, repetitions=4),
+        )
     with contextlib.ExitStack() as stack:
         work_dir = arguments.work_dir or stack.enter_context(tempfile.TemporaryDirectory())
         pathlib.Path(work_dir).mkdir(parents=True, exist_ok=True)

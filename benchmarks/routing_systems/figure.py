@@ -34,7 +34,8 @@ def draw(drawn: Mapping, path: pathlib.Path) -> None:
     counts = [row["superclasses"] for row in growth]
     color, marker = _LINES[EFFICIENT]
     grown.plot(counts, [row["ms_per_image"] for row in growth], color=color, marker=marker)
-    grown.set(title="Time, largest batch, even mix", xlabel="superclasses", ylabel="ms per image")
+    title = f"Time in batches of {max(row['batch'] for row in speed)}, even mix"
+    grown.set(title=title, xlabel="superclasses", ylabel="ms per image")
     grown.set_ylim(bottom=0)
     for name, (color, marker) in _LINES.items():
         points = [(row["batch"], row["ms_per_image"][name]) for row in speed]
@@ -70,8 +71,10 @@ def _memory(axes, growth: Sequence[Mapping], *, fp32_bytes: int) -> None:
         axes.plot(counts, mebibytes, color=color, marker=marker, label=label)
     axes.set_yscale("log")
     top = axes.get_ylim()[1]
+    # Room for the legend.
+    axes.set_ylim(top=10 * top)
     ticks = [tick for tick in (10, 30, 100, 300, 1000, 3000) if tick < top]
     axes.set_yticks(ticks, [str(tick) for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.set(title="Memory", xlabel="superclasses", ylabel="MiB")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper left")

@@ -17,26 +17,36 @@ _SUPERCLASS = tf.TensorSpec([], tf.int64)
 
 
 def switch(
-    networks: ResidentNetwork, flat: AllResident, images: np.ndarray, *, repetitions: int
+    networks: ResidentNetwork,
+    flat: AllResident,
+    images: np.ndarray,
+    *,
+    opened: np.ndarray,
+    repetitions: int,
 ) -> dict[str, list[float]]:
     """Times restoring a sub network, and a forward pass in float32, in turns.
 
     The restored tensors are what the function returns: no copy is made, and none can be left out.
-    Superclasses take turns, too.
+    Superclasses that are `opened` take turns, too.
     """
     restore = _restorer(networks)
     forward = tf.function(flat.base_logits).get_concrete_function(_spec(images))
-    images, count = tf.constant(images), len(networks.delta_bytes)
+    images = tf.constant(images)
     seconds = {"restore": [], "forward": []}
     for turn in range(repetitions + 3):
-        superclass = tf.constant(turn % count, tf.int64)
+        superclass = tf.constant(opened[turn % len(opened)], tf.int64)
         seconds["restore"].append(_seconds(lambda s=superclass: restore(s)))
         seconds["forward"].append(_seconds(lambda: forward(images)))
     return {name: values[3:] for name, values in seconds.items()}
 
 
 def parts(
-    system: System, images: np.ndarray, superclasses: np.ndarray, *, repetitions: int
+    system: System,
+    images: np.ndarray,
+    superclasses: np.ndarray,
+    *,
+    opened: np.ndarray,
+    repetitions: int,
 ) -> dict[str, float]:
     """Returns the seconds of each part of a call; medians.
 
@@ -44,6 +54,7 @@ def parts(
       system: of two stages.
       images: float32 batch.
       superclasses: int64 `[batch]`.
+      opened: those among them that have sub networks.
       repetitions: of each part, after one that warms up.
 
     Returns:
@@ -61,7 +72,7 @@ def parts(
             tf.constant(superclass, tf.int64),
             tf.gather(made, np.flatnonzero(superclasses == superclass)),
         )
-        for superclass in np.unique(superclasses)
+        for superclass in opened
     ]
     work = {
         "call": lambda: system.labels(images, superclasses),

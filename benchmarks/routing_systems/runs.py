@@ -32,6 +32,7 @@ class Shape:
 
     Attributes:
       base_width: filters of the first stage.
+      blocks: in each stage.
       image_size: pixels.
       superclasses: of the systems that are compared.
       subclasses: of each superclass.
@@ -40,6 +41,7 @@ class Shape:
     """
 
     base_width: int = 64
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     image_size: int = 224
     superclasses: int = 10
     subclasses: int = 100
@@ -47,10 +49,24 @@ class Shape:
     shared_stage: str = "layer2"
 
 
+# To try the benchmark itself.
+SMALL = Shape(
+    base_width=4,
+    blocks=(1, 1, 1, 1),
+    image_size=32,
+    superclasses=3,
+    subclasses=4,
+    growth=(2, 3),
+)
+
+
 def draw_body(shape: Shape, *, seed: int = 0) -> IntegerNetwork:
     """Draws a ResNet-18 with batch norm, its activation ranges those of random images."""
     model = ModelConfig(
-        backbone="resnet18", resnet_blocks=None, base_width=shape.base_width, stem="imagenet"
+        backbone="resnet18",
+        resnet_blocks=shape.blocks,
+        base_width=shape.base_width,
+        stem="imagenet",
     )
     network = build_resnet(
         model, num_classes=shape.subclasses, image_size=shape.image_size, channels=_CHANNELS
@@ -107,6 +123,7 @@ def write(
         "dataset": "superclass_imagenet",
         "image_size": shape.image_size,
         "backbone": "resnet18",
+        "resnet_blocks": ",".join(map(str, shape.blocks)),
         "base_width": shape.base_width,
         "stem": "imagenet",
         "sub_init": SUPER,

@@ -29,6 +29,8 @@ class Commands:
         began = time.perf_counter()
         self._run = RunDir(pathlib.Path(run_dir))
         self._system = systems.load(kind, self._run)
+        labels = self._run.superclass_map().superclass_of_label
+        self._with_sub = np.flatnonzero(np.bincount(labels) > 1)
         self._images = np.load(images, mmap_mode="r")
         seconds = time.perf_counter() - began
         # Reading the weights off copies them: that is no part of the system.
@@ -75,13 +77,18 @@ class Commands:
     def parts(self, *, call: dict, repetitions: int) -> dict[str, object]:
         """Returns where the time of a call goes; see `profile.parts`."""
         images, superclasses = self._batch(call)
-        return profile.parts(self._system, images, superclasses, repetitions=repetitions)
+        opened = np.intersect1d(superclasses, self._with_sub)
+        return profile.parts(
+            self._system, images, superclasses, opened=opened, repetitions=repetitions
+        )
 
     def switch(self, *, repetitions: int) -> dict[str, object]:
         """Returns seconds of restoring a sub network, and of a forward pass over an image."""
         flat = systems.load_flat(self._run)
         images = np.array(self._images[:1])
-        return profile.switch(self._system.networks, flat, images, repetitions=repetitions)
+        return profile.switch(
+            self._system.networks, flat, images, opened=self._with_sub, repetitions=repetitions
+        )
 
     def _batch(self, call: dict) -> tuple[np.ndarray, np.ndarray | None]:
         superclasses = call["superclasses"]
