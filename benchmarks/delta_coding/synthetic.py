@@ -46,6 +46,24 @@ def kernel_shapes(width: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}/kernel": shape for name, shape in shapes.items()}
 
 
+def moved(
+    kernel: np.ndarray, generator: np.random.Generator, *, step: int, spread: float
+) -> np.ndarray:
+    """Moves a kernel's int8 weights by whole steps, as training does.
+
+    Args:
+      kernel: int8 `[..., out_channels]`.
+      generator: drawn from.
+      step: of the moves, int8 steps.
+      spread: of the Laplace distribution they are of, int8 steps.
+    """
+    spreads = spread * generator.lognormal(0, _LAYER_SPREAD)
+    spreads = spreads * generator.lognormal(0, _CHANNEL_SPREAD, kernel.shape[-1])
+    # Clipped sums leave a few residuals that are no multiple of the step: so does training.
+    moves = step * np.rint(generator.laplace(0, 1, kernel.shape) * spreads / step)
+    return _int8(kernel + moves)
+
+
 def _draw_base(
     shapes: Mapping[str, tuple[int, ...]], generator: np.random.Generator
 ) -> IntegerNetwork:
@@ -72,13 +90,10 @@ def _draw_sub(
     base: IntegerNetwork, generator: np.random.Generator, *, step: int, spread: float
 ) -> IntegerNetwork:
     """Moves the base's weights by whole steps, its floats by about a tenth."""
-    kernels = {}
-    for name, kernel in body_kernels(base).items():
-        spreads = spread * generator.lognormal(0, _LAYER_SPREAD)
-        spreads = spreads * generator.lognormal(0, _CHANNEL_SPREAD, kernel.shape[-1])
-        # Clipped sums leave a few residuals that are no multiple of the step: so does training.
-        moves = step * np.rint(generator.laplace(0, 1, kernel.shape) * spreads / step)
-        kernels[name] = _int8(kernel + moves)
+    kernels = {
+        name: moved(kernel, generator, step=step, spread=spread)
+        for name, kernel in body_kernels(base).items()
+    }
     floats = {
         name: _float32(value * generator.lognormal(0, 0.1, value.shape))
         for name, value in base.floats.items()

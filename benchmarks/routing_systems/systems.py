@@ -1,0 +1,94 @@
+"""The systems that are compared, as they are loaded from a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from routing_systems import runs
+from ss_tf.data import catalog
+from ss_tf.models import heads, integer_network, quantization
+from ss_tf.models.pure_network import PureNetwork
+from ss_tf.models.resnet import build_resnet
+from ss_tf.routing import loading
+from ss_tf.routing.all_resident import AllResident
+from ss_tf.routing.router import Networks, Router
+from ss_tf.training.run_dir import RunDir
+
+EFFICIENT, VANILLA, FLAT = "efficient", "vanilla", "flat"
+# Beginning of the names of the variables that hold the compressed sub networks.
+_DELTAS = "deltas/"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class System:
+    """Something that classifies images.
+
+    Attributes:
+      networks: what it computes logits with.
+      labels: function of images and, or None, their superclasses, that returns their labels.
+    """
+
+    networks: Networks
+    labels: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+
+    def weight_bytes(self) -> dict[str, int]:
+        """Returns the bytes of all variables: of "networks", and of "deltas" beside them."""
+        sizes = {"networks": 0, "deltas": 0}
+        for variable in self.networks.variables:
+            kind = "deltas" if variable.name.startswith(_DELTAS) else "networks"
+            value = variable.numpy()
+            is_text = value.dtype == object
+            sizes[kind] += sum(map(len, value.ravel())) if is_text else value.nbytes
+        return sizes
+
+
+def load(kind: str, run: RunDir) -> System:
+    """Loads a system of a run.
+
+    Args:
+      kind: "efficient", one resident network and deltas; "vanilla", all of them in float32; or
+        "flat", one of them in float32, with a head for all labels: vanilla's operations, once.
+      run: folder of the run.
+    """
+    config = runs.config_of(run)
+    image_format = catalog.image_format(config.data.name)
+    if kind == FLAT:
+        return _flat(load_flat(run))
+    load_router = {EFFICIENT: loading.load_router, VANILLA: loading.load_vanilla_router}[kind]
+    return _two_stage(load_router(config, run, image_format=image_format))
+
+
+def load_flat(run: RunDir) -> AllResident:
+    """Loads the base in float32, its head filled up with zeros."""
+    config = runs.config_of(run)
+    model = build_resnet(
+        config.model,
+        num_classes=1,
+        image_size=config.data.image_size,
+        channels=catalog.image_format(config.data.name).channels,
+    )
+    network = PureNetwork(quantization.quantize(model, freeze_kernel_ranges=True))
+    base = integer_network.load(run.int8_file(config.base))
+    wide = heads.resize_network(base, run.superclass_map().num_labels)
+    return AllResident(network, base=wide, subs=[])
+
+
+def _flat(networks: AllResident) -> System:
+    @tf.function(input_signature=[tf.TensorSpec([None, *networks.image_shape], tf.float32)])
+    def labels(images):
+        return tf.argmax(networks.base_logits(images), axis=1)
+
+    return System(networks=networks, labels=lambda images, _: labels(images).numpy())
+
+
+def _two_stage(router: Router) -> System:
+    def labels(images, superclasses):
+        if superclasses is None:
+            return router(images)["label"].numpy()
+        return router.oracle(images, superclasses)["label"].numpy()
+
+    return System(networks=router.networks, labels=labels)
