@@ -47,8 +47,8 @@ def entropy_bytes(values: np.ndarray) -> float:
 def residual_entropy_bytes(base: IntegerNetwork, sub: IntegerNetwork) -> float:
     """Returns the order-0 entropy in bytes of the residuals that a bank entry holds.
 
-    It is the sum over the kernels, but for the head's; each has its own histogram, as it has its own
-    step. What an entry stores as it is, and its header, are not counted.
+    It is the sum over the kernels, but for the head's: each has its own histogram, as it has its
+    own step. What an entry stores as it is, and its header, are not counted.
 
     Raises:
       ValueError: if the networks do not match; the message names the tensor.

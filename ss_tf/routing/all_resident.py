@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,7 @@ class AllResident(tf.Module):
     """
 
     def __init__(
-        self, network: PureNetwork, *, base: IntegerNetwork, subs: Sequence[IntegerNetwork | None]
+        self, network: PureNetwork, *, base: IntegerNetwork, subs: Iterable[IntegerNetwork | None]
     ):
         """Puts all networks into memory.
 
@@ -35,9 +35,10 @@ class AllResident(tf.Module):
         self._network = network
         self.image_shape = network.input_shape
         self._base = self._variables(base)
-        self._subs = [self._variables(sub) for sub in subs if sub is not None]
+        weights = [sub and self._variables(sub) for sub in subs]
+        self._subs = [of_sub for of_sub in weights if of_sub is not None]
         # Superclass -> place in `_subs`; of one that has no sub network, any.
-        self._places = np.cumsum([sub is not None for sub in subs]) - 1
+        self._places = np.cumsum([of_sub is not None for of_sub in weights]) - 1
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
         """Returns the images: networks have nothing in common."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 import tf_keras as keras
 
@@ -62,9 +63,12 @@ def load_router(
         not belong to it; the message says what to do. Or if the cache is too small for a network.
     """
     superclass_map = run.superclass_map()
-    base, subs = load_networks(config, run, superclass_map=superclass_map)
+    base = load_base(config, run, superclass_map=superclass_map)
     model = _model(config, superclass_map, image_format=image_format)
-    stage = trunk.shared_stage(base, [sub for sub in subs if sub is not None])
+    # Read twice, so that one sub network at a time is in memory.
+    subs = load_subs(run, superclass_map, base=base)
+    stage = trunk.shared_stage(base, (sub for sub in subs if sub is not None))
+    subs = load_subs(run, superclass_map, base=base)
     shared, rest = (half and PureNetwork(half) for half in trunk.split(model, stage))
     for part in filter(None, (shared, rest)):
         _check_fits(part, base, path=run.int8_file(config.base))
@@ -77,23 +81,19 @@ def load_vanilla_router(
 ) -> Router:
     """Makes the router that has all of a run's int8 networks in memory; else as `load_router`."""
     superclass_map = run.superclass_map()
-    base, subs = load_networks(config, run, superclass_map=superclass_map)
+    base = load_base(config, run, superclass_map=superclass_map)
+    subs = load_subs(run, superclass_map, base=base)
     network = PureNetwork(_model(config, superclass_map, image_format=image_format))
     _check_fits(network, base, path=run.int8_file(config.base))
     networks = AllResident(network, base=base, subs=subs)
     return Router(networks, superclass_map, base_kind=config.base, policy=policy)
 
 
-def load_networks(
-    config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap
-) -> tuple[IntegerNetwork, list[IntegerNetwork | None]]:
-    """Reads the int8 base, and of each superclass the sub network out of the bank.
-
-    Returns:
-      The base, and one entry per superclass: None where there is a single label.
+def load_base(config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap) -> IntegerNetwork:
+    """Reads the int8 base of a run that has all that two-stage routing needs.
 
     Raises:
-      ValueError: if one is missing, damaged or another's; the message says what to do.
+      ValueError: if a network is missing, or the base is damaged; the message says what to do.
     """
     if config.base is None:
         raise ValueError(
@@ -105,15 +105,10 @@ def load_networks(
             f"{run.path} has no {config.base} network: {run.int8_file(config.base)} is missing. "
             f"Run train.py --stage={config.base} first, or --stage=all."
         )
-    num_subclasses = [
-        len(superclass_map.labels_in(superclass))
-        for superclass in range(superclass_map.num_superclasses)
-    ]
-    names = superclass_map.superclass_names
     stored = bank.names(run.bank_dir)
     missing = [
         name
-        for name, count in zip(names, num_subclasses, strict=True)
+        for name, count in _num_subclasses(superclass_map).items()
         if count > 1 and name not in stored
     ]
     if missing:
@@ -121,12 +116,26 @@ def load_networks(
             f"{run.path} has no sub network of {', '.join(missing)}. "
             f"Run train.py --stage=sub --superclass={','.join(missing)} first."
         )
-    base = integer_network.load(run.int8_file(config.base))
-    subs = [
-        _load_sub(run, name, base=base, num_subclasses=count) if count > 1 else None
-        for name, count in zip(names, num_subclasses, strict=True)
-    ]
-    return base, subs
+    return integer_network.load(run.int8_file(config.base))
+
+
+def load_subs(
+    run: RunDir, superclass_map: SuperclassMap, *, base: IntegerNetwork
+) -> Iterator[IntegerNetwork | None]:
+    """Yields the sub network of each superclass, out of the bank; None where it has one label.
+
+    Raises:
+      ValueError: naming the sub network, if it is damaged or another's.
+    """
+    for name, count in _num_subclasses(superclass_map).items():
+        yield _load_sub(run, name, base=base, num_subclasses=count) if count > 1 else None
+
+
+def _num_subclasses(superclass_map: SuperclassMap) -> dict[str, int]:
+    return {
+        name: len(superclass_map.labels_in(superclass))
+        for superclass, name in enumerate(superclass_map.superclass_names)
+    }
 
 
 def _load_sub(run: RunDir, name: str, *, base: IntegerNetwork, num_subclasses: int):

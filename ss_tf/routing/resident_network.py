@@ -7,7 +7,7 @@ stay in a cache. So calls from several threads do not meet, and the base cannot 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import tensorflow as tf
 
@@ -34,7 +34,7 @@ class ResidentNetwork(tf.Module):
         tail: PureNetwork,
         *,
         base: IntegerNetwork,
-        subs: Sequence[IntegerNetwork | None],
+        subs: Iterable[IntegerNetwork | None],
         cache_bytes: int = 0,
     ):
         """Makes the base resident, and compresses the sub networks.
@@ -44,7 +44,7 @@ class ResidentNetwork(tf.Module):
           tail: the others.
           base: the network that deltas are relative to.
           subs: for each superclass its sub network, or None where there is none. Their tensors in
-            the trunk are not looked at.
+            the trunk are not looked at. They are packed as they come, and not kept.
           cache_bytes: what the sub networks that stay restored may take in memory, beside the rest;
             0 for none.
 
