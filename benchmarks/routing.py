@@ -8,7 +8,8 @@ random; its sub networks differ by about 0.75 bits a weight in steps of 5. And, 
 those of trained runs. Systems, each in a process of its own, all alive at once and timed in turns:
 
   efficient               the router with one int8 network resident and the others as deltas.
-  efficient shared trunk  the same where sub networks are the base through layer2 (drawn only).
+  efficient cached        the same with a cache that all sub networks fit into (drawn only).
+  efficient shared trunk  efficient where sub networks are the base through layer2 (drawn only).
   vanilla                 the router with all networks resident in float32.
   flat                    one network in float32: vanilla's operations, once.
 

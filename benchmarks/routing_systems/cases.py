@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 
 from routing_systems import measure, mixes, runs
-from routing_systems.measure import EFFICIENT, FLAT, SHARED, VANILLA, Effort
+from routing_systems.measure import CACHED, EFFICIENT, FLAT, SHARED, VANILLA, Effort
 from routing_systems.process import Worker
 from ss_tf.models import int8_grid, integer_network
 from ss_tf.models.integer_network import IntegerNetwork
@@ -30,6 +30,7 @@ def drawn(shape: runs.Shape, work_dir: pathlib.Path, *, effort: Effort) -> dict[
     source = mixes.Drawn(num_images=effort.batches[-1], superclasses=shape.superclasses)
     systems = {
         EFFICIENT: ("efficient", plain),
+        CACHED: ("cached", plain),
         SHARED: ("efficient", shared),
         VANILLA: ("vanilla", plain),
         FLAT: ("flat", plain),

@@ -10,12 +10,13 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from routing_systems.measure import EFFICIENT, FLAT, SHARED, VANILLA
+from routing_systems.measure import CACHED, EFFICIENT, FLAT, SHARED, VANILLA
 from routing_systems.mixes import EVEN
 
 # Okabe and Ito's colours, told apart by the colour-blind; the marks, in print.
 _LINES = {
     EFFICIENT: ("#0072B2", "o"),
+    CACHED: ("#CC79A7", "v"),
     SHARED: ("#009E73", "^"),
     VANILLA: ("#D55E00", "s"),
     FLAT: ("#000000", "x"),

@@ -14,7 +14,8 @@ import tqdm
 from routing_systems.mixes import MIXES, Drawn, Real
 from routing_systems.process import Worker
 
-EFFICIENT, SHARED, VANILLA, FLAT = "efficient", "efficient shared trunk", "vanilla", "flat"
+EFFICIENT, CACHED, SHARED = "efficient", "efficient cached", "efficient shared trunk"
+VANILLA, FLAT = "vanilla", "flat"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,8 @@ def profiles(
 ) -> list[dict[str, object]]:
     """Returns where the time of a call goes, for the least and the largest batch; milliseconds."""
     rows = []
-    two_stage = [name for name in workers if name != FLAT]
+    # In a cache there is no part that restores.
+    two_stage = [name for name in workers if name not in (FLAT, CACHED)]
     for batch in sorted({effort.batches[0], effort.batches[-1]}):
         for name in two_stage:
             # More of the short ones.

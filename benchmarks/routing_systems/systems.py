@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +19,9 @@ from ss_tf.routing.all_resident import AllResident
 from ss_tf.routing.router import Networks, Router
 from ss_tf.training.run_dir import RunDir
 
-EFFICIENT, VANILLA, FLAT = "efficient", "vanilla", "flat"
+EFFICIENT, CACHED, VANILLA, FLAT = "efficient", "cached", "vanilla", "flat"
+# Room for every sub network of a drawn run.
+_CACHE_BYTES = 2**30
 # Beginning of the names of the variables that hold the compressed sub networks.
 _DELTAS = "deltas/"
 
@@ -50,15 +53,20 @@ def load(kind: str, run: RunDir) -> System:
     """Loads a system of a run.
 
     Args:
-      kind: "efficient", one resident network and deltas; "vanilla", all of them in float32; or
-        "flat", one of them in float32, with a head for all labels: vanilla's operations, once.
+      kind: "efficient", one resident network and deltas; "cached", the same, but sub networks stay
+        once they are restored; "vanilla", all of them in float32; or "flat", one of them in
+        float32, with a head for all labels: vanilla's operations, once.
       run: folder of the run.
     """
     config = runs.config_of(run)
     image_format = catalog.image_format(config.data.name)
     if kind == FLAT:
         return _flat(load_flat(run))
-    load_router = {EFFICIENT: loading.load_router, VANILLA: loading.load_vanilla_router}[kind]
+    load_router = {
+        EFFICIENT: loading.load_router,
+        CACHED: functools.partial(loading.load_router, cache_bytes=_CACHE_BYTES),
+        VANILLA: loading.load_vanilla_router,
+    }[kind]
     return _two_stage(load_router(config, run, image_format=image_format))
 
 

@@ -63,6 +63,11 @@ def test_it_measures_all_that_has_goals(tmp_path, monkeypatch, capsys):
     assert deltas[1] == pytest.approx(1.5 * deltas[0], rel=0.05)
     shared = drawn["memory"]["efficient shared trunk"]["weight_bytes"]
     assert shared["deltas"] < drawn["memory"]["efficient"]["weight_bytes"]["deltas"]
+    assert {row["system"] for row in drawn["profile"]} == {
+        "efficient",
+        "efficient shared trunk",
+        "vanilla",
+    }
     opened = {(row["system"], row["batch"]): row["opened"] for row in drawn["profile"]}
     assert opened["efficient", 1] == 1
     assert opened["vanilla", 6] == 3
