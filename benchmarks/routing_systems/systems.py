@@ -74,13 +74,13 @@ def load_flat(run: RunDir) -> AllResident:
     """Loads the base in float32, its head filled up with zeros."""
     config = runs.config_of(run)
     model = build_resnet(
-        config.model,
+        dataclasses.replace(config.model, base_width=4),
         num_classes=1,
         image_size=config.data.image_size,
         channels=catalog.image_format(config.data.name).channels,
     )
-    network = PureNetwork(quantization.quantize(model, freeze_kernel_ranges=True))
     base = integer_network.load(run.int8_file(config.base))
+    network = PureNetwork(quantization.quantize(model, freeze_kernel_ranges=True), like=base)
     wide = heads.resize_network(base, run.superclass_map().num_labels)
     return AllResident(network, base=wide, subs=[])
 

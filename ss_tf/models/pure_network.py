@@ -9,6 +9,7 @@ import tf_keras as keras
 
 from ss_tf.models import variables
 from ss_tf.models.heads import HEAD_TENSORS
+from ss_tf.models.integer_network import IntegerNetwork
 
 _READS = "ReadVariableOp"
 _FAKE_QUANTIZERS = ("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
@@ -21,22 +22,27 @@ class PureNetwork:
     the quantizers of kernels are left out: a snapped kernel passes them unchanged, and they would
     cost a pass over all weights.
 
+    Operations do not depend on the numbers of filters, which weights alone decide. So they can be
+    read off a narrow model, which takes hardly any memory.
+
     Attributes:
       weights: name of each weight that is needed -> its shape. Those of `variables.by_name`, but
         for the ranges of kernels.
-      input_shape: `[height, width, channels]` of an input, without the batch.
-      output_shape: of an output, likewise.
+      input_shape: `[height, width, channels]` of an input of the model, without the batch.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, *, like: IntegerNetwork | None = None):
         """Reads the operations off a model.
 
         Args:
           model: snapped network of `quantization.quantize`, or a part of one. It is not needed
             afterwards.
+          like: gives the shapes of the weights, if they are not the model's.
+
+        Raises:
+          ValueError: naming the weight, if `like` lacks one; or if its shapes do not fit together.
         """
         self.input_shape = tuple(model.input_shape[1:])
-        self.output_shape = tuple(model.output_shape[1:])
         inference = tf.function(lambda images: model(images, training=False))
         traced = inference.get_concrete_function(
             tf.TensorSpec([None, *self.input_shape], tf.float32)
@@ -46,23 +52,27 @@ class PureNetwork:
         self._graph = _between(traced, [self._input, *weight_of], traced.outputs[0].op.inputs[0].op)
         kept = {node.name for node in self._graph.node}
         self._weight_of = {node: name for node, name in weight_of.items() if node in kept}
-        shapes = {name: tuple(v.shape) for name, v in variables.by_name(model).items()}
-        self.weights = {name: shapes[name] for name in sorted(self._weight_of.values())}
+        named = variables.by_name(model) if like is None else {**like.floats, **like.kernels}
+        missing = sorted(set(self._weight_of.values()) - set(named))
+        if missing:
+            raise ValueError(f"the network has no {missing[0]}")
+        self.weights = {name: tuple(named[name].shape) for name in sorted(self._weight_of.values())}
         self._run = self._as_function()
 
     def __call__(self, images: tf.Tensor, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Runs the network, or adds it to the graph that is being built.
 
         Args:
-          images: float32 `[batch, *input_shape]`; a batch of 0 gives an empty result.
+          images: float32 `[batch, *input_shape]`, of a part within a network with as many channels
+            as its weights want; a batch of 0 gives an empty result.
           weights: name -> float32 tensor, at least those of `self.weights`.
 
         Returns:
-          float32 `[batch, *output_shape]`.
+          float32 `[batch, ...]`.
         """
         count = tf.shape(images)[0]
         # A convolution of no images has a wrong shape in TensorFlow, so there is one at least.
-        blank = tf.zeros([1, *self.input_shape])
+        blank = tf.zeros(tf.concat([[1], tf.shape(images)[1:]], axis=0))
         images = tf.cond(count > 0, lambda: images, lambda: blank)
         return self._run(images, {name: weights[name] for name in self.weights})[:count]
 
@@ -80,7 +90,8 @@ class PureNetwork:
             )
             return output
 
-        images = tf.TensorSpec([None, *self.input_shape], tf.float32)
+        height, width, _ = self.input_shape
+        images = tf.TensorSpec([None, height, width, None], tf.float32)
         # The head of another network may have another width.
         weights = {
             name: tf.TensorSpec([*shape[:-1], None] if name in HEAD_TENSORS else shape, tf.float32)

@@ -1,5 +1,7 @@
 """One small network in its float and its quantization-aware forms, built once per test run."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -22,9 +24,10 @@ def images():
 def build_small():
     """Builds the small network, with statistics and biases that no fresh network has."""
 
-    def build(num_classes=5, seed=0):
+    def build(num_classes=5, seed=0, base_width=SMALL.base_width):
+        shape = dataclasses.replace(SMALL, base_width=base_width)
         model = resnet.build_resnet(
-            SMALL, num_classes=num_classes, image_size=16, channels=1, seed=seed
+            shape, num_classes=num_classes, image_size=16, channels=1, seed=seed
         )
         rng = np.random.default_rng(seed)
         for name, variable in variables.by_name(model).items():

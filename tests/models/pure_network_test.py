@@ -1,10 +1,11 @@
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ss_tf.models import int8_grid, integer_network, trunk, variables
+from ss_tf.models import int8_grid, integer_network, quantization, trunk, variables
 from ss_tf.models.pure_network import PureNetwork
 
 
@@ -21,6 +22,12 @@ def pure(snapped):
 
 def _weights(model):
     return variables.values_by_name(model)
+
+
+def _given(pure, model):
+    """Returns the weights of a model that a network or a part of it needs, as tensors."""
+    weights = _weights(model)
+    return {name: tf.constant(weights[name]) for name in pure.weights}
 
 
 def _graph(pure, weights):
@@ -101,7 +108,7 @@ def test_weights_are_the_variables_but_for_the_ranges_of_kernels(pure, snapped):
     }
     assert pure.weights == expected
     assert list(pure.weights) == sorted(expected)
-    assert (pure.input_shape, pure.output_shape) == ((16, 16, 1), (5,))
+    assert pure.input_shape == (16, 16, 1)
 
 
 def test_the_graph_has_no_variables_and_quantizes_activations_only(pure, snapped):
@@ -137,9 +144,35 @@ def test_it_keeps_nothing_of_the_model(pure, snapped, images):
 def test_parts_one_after_the_other_are_the_whole(snapped, images, stage):
     first, second = map(PureNetwork, trunk.split(snapped, stage))
     weights = _weights(snapped)
-    assert first.output_shape == second.input_shape
     assert not first.weights.keys() & second.weights.keys()
     features = _outputs(first, images, weights)
     np.testing.assert_array_equal(
         _outputs(second, features, weights), snapped.predict_on_batch(images), strict=True
     )
+
+
+def test_a_narrow_model_gives_the_operations_of_a_wide_one(build_small, snapped, images):
+    """The wide model computes what the narrow one's operations make of the wide one's weights."""
+    network = int8_grid.to_integer(snapped, {})
+    narrow = quantization.quantize(build_small(base_width=2), freeze_kernel_ranges=True)
+    expected = snapped.predict_on_batch(images)
+    pure = PureNetwork(narrow, like=network)
+    assert pure.weights["conv1/kernel"] == network.kernels["conv1/kernel"].shape
+    np.testing.assert_array_equal(_outputs(pure, images, _weights(snapped)), expected)
+    first, second = (PureNetwork(half, like=network) for half in trunk.split(narrow, "layer2"))
+    features = tf.function(first.__call__)(tf.constant(images), _given(first, snapped))
+    logits = tf.function(second.__call__)(features, _given(second, snapped))
+    np.testing.assert_array_equal(logits, expected)
+
+
+def test_weights_that_do_not_fit_are_refused(pure, snapped):
+    network = int8_grid.to_integer(snapped, {})
+    floats = {name: value for name, value in network.floats.items() if name != "bn1/gamma"}
+    with pytest.raises(ValueError, match="the network has no bn1/gamma"):
+        PureNetwork(snapped, like=dataclasses.replace(network, floats=floats))
+    kernel = network.kernels["layer1.0.conv2/kernel"][:, :, :-1]
+    other = dataclasses.replace(
+        network, kernels=network.kernels | {"layer1.0.conv2/kernel": kernel}
+    )
+    with pytest.raises(ValueError, match=r"layer1\.0\.conv2|Dimensions must be equal"):
+        PureNetwork(snapped, like=other)
