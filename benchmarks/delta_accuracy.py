@@ -10,8 +10,8 @@ seed, in a folder of its own in --work_dir, where an interrupted measurement goe
   free             kernels anywhere on the base's int8 grid: what the others are compared with. As
                    in all rows, weight decay draws them to the base's.
   N bits           --delta_bits=N.
-  step N           one step of N for all sub networks, however far each has moved: what
-                   --delta_bits is compared with.
+  step N           one step of N (of the largest kernel) for all sub networks, however far each has
+                   moved: what --delta_bits is compared with.
   penalty N        --delta_penalty=N on the int8 grid. "norm and head" is a penalty that nothing
                    outweighs, so kernels jump back to the base's, and a short phase has to make up
                    for it.
@@ -151,9 +151,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--full_width_rows", nargs="+", metavar="ROW", help="default: as --rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--full_width_seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--reseeded_rows", nargs="*", default=["free", "1.5 bits"], metavar="ROW")
-    parser.add_argument("--key_row", default="1.5 bits", metavar="ROW")
-    parser.add_argument("--full_width_key_row", default="0.75 bits", metavar="ROW")
+    parser.add_argument("--reseeded_rows", nargs="*", default=["free", "1.0 bits"], metavar="ROW")
+    parser.add_argument("--key_row", default="1.0 bits", metavar="ROW")
+    parser.add_argument("--full_width_key_row", default="0.7 bits", metavar="ROW")
     parser.add_argument("--json", type=pathlib.Path, help="file to write the results to")
     parser.add_argument("--figure", type=pathlib.Path, help="path of a PNG and an SVG, likewise")
     arguments = parser.parse_args()

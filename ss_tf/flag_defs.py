@@ -117,7 +117,7 @@ EQUAL_COMPUTE_INIT = flags.DEFINE_string(
 # Deltas.
 DELTA_BITS = flags.DEFINE_float(
     "delta_bits",
-    1.5,
+    1.0,
     "Most bits per weight that deltas may take as quantization-aware training begins, for a "
     "superclass of as many images as others; for those of more or less, times the cube root. "
     "Kernels are trained on the finest grid around the base that keeps to it. 8 leaves them free.",

@@ -22,6 +22,7 @@ _LINES = {
     "sign and scale": ("#000000", "x", "sign and scale"),
     "norm and head": ("#000000", "*", "batch norm and head alone"),
 }
+_LEAST_POINTS = 10
 _NUMBER = re.compile(r"\d[\d.]*")
 
 
@@ -42,7 +43,8 @@ def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None
             axes.annotate(
                 ", ".join(_NUMBER.findall(point[2])),
                 point[:2],
-                xytext=(4, -10),
+                # Above the points of the one line that runs along another.
+                xytext=(4, 6) if line == "step" else (4, -10),
                 textcoords="offset points",
                 fontsize=8,
                 color=color,
@@ -53,7 +55,11 @@ def draw(rows: Mapping[str, Mapping], path: pathlib.Path, *, title: str) -> None
     axes.set_xticks([], minor=True)
     axes.set(title=title, xlabel="bank entry / int8 network, mean", ylabel="two-stage top-1, %")
     axes.margins(y=0.08)
-    axes.legend(fontsize=8, loc="lower right")
+    # Differences of a point, which is about the error of one seed, shall look small.
+    low, high = axes.get_ylim()
+    room = max(0, _LEAST_POINTS - (high - low)) / 2
+    axes.set_ylim(low - room, high + room)
+    axes.legend(fontsize=8)
     axes.grid(color="0.9")
     for suffix in (".png", ".svg"):
         # No date and fixed identifiers: the same rows give the same bytes.

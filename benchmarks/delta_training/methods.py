@@ -20,7 +20,7 @@ class Method:
     Attributes:
       delta: settings of their training.
       title: tells methods of the same settings apart.
-      step: one step for all sub networks, instead of what their bits allow.
+      step: one step of the largest kernel for all sub networks, instead of what their bits allow.
       project: (base, sub network) -> what the float sub network is replaced by, and the bytes of
         its kernels; None where training decides both.
     """
