@@ -8,7 +8,7 @@ from ss_tf.data import image_files
 
 # As predict.py. Of a JPEG, only the part that is shown is decoded, shrunk.
 MAX_JPEG_PIXELS = image_files.MAX_PIXELS
-# Others are decoded whole, and take about 20 bytes a pixel on their way.
+# Others are decoded whole, and take up to 15 bytes a pixel on their way (PNG).
 MAX_OTHER_PIXELS = 2**25
 # What is looked at of all but JPEG and GIF, whose sizes stand further back.
 _HEADER_BYTES = 32
