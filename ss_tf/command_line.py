@@ -21,6 +21,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
 
     def main_with_errors_in_one_line(argv: list[str]) -> int | None:
         try:
+            # Scripts that use a run have imported it.
+            if run_flags := sys.modules.get("ss_tf.run_flags"):
+                run_flags.check_script(argv[0])
             return main(argv)
         except (ValueError, OSError, flags.Error) as error:
             return _report(str(error), script=argv[0])

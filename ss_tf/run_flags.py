@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 
 from absl import flags
@@ -183,6 +184,14 @@ def _fit_config(epochs: int, learning_rate: float) -> config.FitConfig:
         seed=defs.SEED.value,
         checkpoint_minutes=defs.CHECKPOINT_MINUTES.value,
     )
+
+
+def check_script(script: str) -> None:
+    """Raises ValueError if a flag was given that other scripts alone make use of."""
+    own = {flag.name for flag in flags.FLAGS.get_key_flags_for_module(script)}
+    for flag in flags.FLAGS.get_flags_for_module(inference_defs.__name__):
+        if flag.present and flag.name not in own:
+            raise ValueError(f"--{flag.name} is no flag of {os.path.basename(script)}.")
 
 
 def run_flagfile() -> str:

@@ -74,3 +74,35 @@ def test_an_image_that_cannot_be_decoded_is_one_line(tmp_path):
     assert result.returncode == 1
     assert result.stderr == "script.py: error: shard has a damaged image.\n"
     assert "Traceback" in _run(tmp_path, body, "bug").stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "argument", "name"),
+    [
+        ("export.py", "--cache_mb=500", "cache_mb"),
+        ("export.py", "--top_k=3", "top_k"),
+        ("train.py", "--routing=soft", "routing"),
+        ("eval.py", "--top_k=3", "top_k"),
+        ("predict.py", "--output=x", "output"),
+    ],
+)
+def test_a_flag_of_another_script_is_refused(tmp_path, script, argument, name):
+    result = subprocess.run(
+        [sys.executable, _ROOT / script, argument, f"--run_dir={tmp_path}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr == f"{script}: error: --{name} is no flag of {script}.\n"
+
+
+def test_a_flag_of_its_own_is_taken(tmp_path):
+    arguments = ["--cache_mb=500", "--top_k=3", "--routing=soft", f"--run_dir={tmp_path}/none"]
+    result = subprocess.run(
+        [sys.executable, _ROOT / "predict.py", *arguments, "x.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "is no flag of" not in result.stderr

@@ -19,6 +19,8 @@ NOT_EVALUATED = "not evaluated"
 
 def drawn(shape: runs.Shape, work_dir: pathlib.Path, *, effort: Effort) -> dict[str, object]:
     """Measures drawn networks: all systems, and how the efficient one grows."""
+    work_dir = runs.drawn_dir(work_dir, shape)
+    work_dir.mkdir(parents=True, exist_ok=True)
     images = work_dir / "images.npy"
     np.save(images, runs.draw_images(effort.batches[-1], shape, seed=1))
     body = _body(work_dir / "body.safetensors", shape)
@@ -63,21 +65,27 @@ def of_run(run_dir: pathlib.Path, work_dir: pathlib.Path, *, effort: Effort) -> 
     systems = {name: (name, run_dir) for name in (EFFICIENT, VANILLA, FLAT)}
     found = _systems(systems, source, images=images, effort=effort)
     is_right = found.pop("labels") == np.array(facts["labels"])
+    routing = reported_routing(run_dir)
     return {
         **found,
         "two_stage_top1_percent": 100 * float(is_right.mean()),
-        "soft_minus_hard_points": soft_minus_hard(run_dir),
+        "soft_minus_hard_points": soft_minus_hard(routing),
+        "routing": routing,
     }
 
 
-def soft_minus_hard(run_dir: pathlib.Path) -> float | str:
-    """Reads what the fitted policy gains over hard routing off the report of a run."""
+def soft_minus_hard(routing: dict[str, object] | str) -> float | str:
+    """Returns what the fitted policy gains over hard routing, as `reported_routing` has it."""
+    found = routing.get("soft_minus_hard_points") if isinstance(routing, dict) else None
+    return NOT_EVALUATED if found is None else found
+
+
+def reported_routing(run_dir: pathlib.Path) -> dict[str, object] | str:
+    """Reads the entry `routing` of the report of a run: of hard and soft, and their difference."""
     file = pathlib.Path(run_dir) / "report" / "results.json"
     if not file.is_file():
         return NOT_EVALUATED
-    routing = json.loads(file.read_text(encoding="utf-8")).get("routing")
-    found = routing.get("soft_minus_hard_points") if isinstance(routing, dict) else None
-    return NOT_EVALUATED if found is None else found
+    return json.loads(file.read_text(encoding="utf-8")).get("routing", NOT_EVALUATED)
 
 
 def _systems(systems, source, *, images: pathlib.Path, effort: Effort) -> dict[str, object]:

@@ -171,21 +171,35 @@ def profiles(
 def identical(
     workers: Mapping[str, Worker], source: Drawn | Real, *, effort: Effort
 ) -> dict[str, object]:
-    """Compares the labels that efficient and vanilla give to all images.
+    """Compares what efficient and vanilla say of all images, in batches of each size.
+
+    Few labels change where scores do, and fewest of drawn networks: so scores are compared, too.
 
     Returns:
-      How many `images`, how many of them are `different`, and vanilla's `labels`.
+      How many `images`; how many of them got `different` labels, in batches of any size; in how
+      many calls `scores_differ`, out of `calls`, and whether they never do, not in one bit:
+      `scores_are_bit_equal`; and vanilla's `labels`, from the largest batches.
     """
-    calls = source.all_calls(effort.batches[-1])
-    labels = {
-        name: np.concatenate(workers[name].ask("classify", calls=calls, labels=True)["labels"])
-        for name in (EFFICIENT, VANILLA)
-    }
-    different = int(np.count_nonzero(labels[EFFICIENT] != labels[VANILLA]))
+    is_different, differing_calls, num_calls = False, 0, 0
+    for batch in effort.batches:
+        calls = source.all_calls(batch)
+        ours, theirs = (
+            workers[name].ask("classify", calls=calls, results=True)
+            for name in (EFFICIENT, VANILLA)
+        )
+        labels = np.concatenate(theirs["labels"])[: source.num_images]
+        own_labels = np.concatenate(ours["labels"])[: source.num_images]
+        is_different = is_different | (own_labels != labels)
+        pairs = list(zip(ours["scores"], theirs["scores"], strict=True))
+        differing_calls += sum(own != other for own, other in pairs)
+        num_calls += len(pairs)
     return {
-        "images": len(labels[VANILLA]),
-        "different": different,
-        "labels": labels[VANILLA].astype(np.int64),
+        "images": len(labels),
+        "different": int(np.count_nonzero(is_different)),
+        "calls": num_calls,
+        "scores_differ": differing_calls,
+        "scores_are_bit_equal": differing_calls == 0,
+        "labels": labels.astype(np.int64),
     }
 
 

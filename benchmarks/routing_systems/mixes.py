@@ -55,6 +55,11 @@ class Real:
 
     superclass_of_image: np.ndarray
 
+    @property
+    def num_images(self) -> int:
+        """How many there are in the file."""
+        return len(self.superclass_of_image)
+
     def calls(self, mix: str, *, batch: int, count: int, turn: int = 0) -> list[dict]:
         """Returns what `worker.Commands.classify` takes."""
         generator = np.random.default_rng([_SEED, batch, turn])

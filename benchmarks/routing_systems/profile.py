@@ -75,7 +75,7 @@ def parts(
         for superclass in opened
     ]
     work = {
-        "call": lambda: system.labels(images, superclasses),
+        "call": lambda: system.classify(images, superclasses),
         "features": lambda: features(tf.constant(images)),
         "base logits": lambda: base(made),
         "restore": lambda: restore and [restore(superclass) for superclass, _ in groups],

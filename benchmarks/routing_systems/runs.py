@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pathlib
 
 import numpy as np
@@ -24,6 +25,8 @@ from ss_tf.training.run_dir import SUPER, RunDir
 _STEP, _SPREAD = 5, 1.3
 _KERNEL_STD = 38.0
 _CHANNELS = 3
+# Of what is drawn. Their text stands for all numbers in them.
+_SOURCES = (pathlib.Path(__file__), pathlib.Path(synthetic.__file__))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,14 @@ SMALL = Shape(
     subclasses=4,
     growth=(2, 3),
 )
+
+
+def drawn_dir(work_dir: pathlib.Path, shape: Shape) -> pathlib.Path:
+    """Returns the folder for what is drawn in a shape; another one if drawing itself changes."""
+    digest = hashlib.sha256(repr(shape).encode())
+    for source in _SOURCES:
+        digest.update(source.read_bytes())
+    return work_dir / f"drawn_{digest.hexdigest()[:12]}"
 
 
 def draw_body(shape: Shape, *, seed: int = 0) -> IntegerNetwork:

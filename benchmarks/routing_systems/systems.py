@@ -32,20 +32,25 @@ class System:
 
     Attributes:
       networks: what it computes logits with.
-      labels: function of images and, or None, their superclasses, that returns their labels.
+      classify: function of images and, or None, their superclasses, that returns their labels and
+        the scores of all labels.
     """
 
     networks: Networks
-    labels: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+    classify: Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, tf.Tensor]]
 
     def weight_bytes(self) -> dict[str, int]:
-        """Returns the bytes of all variables: of "networks", and of "deltas" beside them."""
+        """Returns the bytes of all variables: of "networks", and of "deltas" beside them.
+
+        It copies none: a copy would count in the peak of the process.
+        """
         sizes = {"networks": 0, "deltas": 0}
         for variable in self.networks.variables:
             kind = "deltas" if variable.name.startswith(_DELTAS) else "networks"
-            value = variable.numpy()
-            is_text = value.dtype == object
-            sizes[kind] += sum(map(len, value.ravel())) if is_text else value.nbytes
+            if variable.dtype == tf.string:
+                sizes[kind] += int(tf.reduce_sum(tf.strings.length(variable)))
+            else:
+                sizes[kind] += int(tf.size(variable)) * variable.dtype.size
         return sizes
 
 
@@ -87,16 +92,20 @@ def load_flat(run: RunDir) -> AllResident:
 
 def _flat(networks: AllResident) -> System:
     @tf.function(input_signature=[tf.TensorSpec([None, *networks.image_shape], tf.float32)])
-    def labels(images):
-        return tf.argmax(networks.base_logits(images), axis=1)
+    def labels_and_scores(images):
+        logits = networks.base_logits(images)
+        return tf.argmax(logits, axis=1), logits
 
-    return System(networks=networks, labels=lambda images, _: labels(images).numpy())
+    def classify(images, _):
+        labels, scores = labels_and_scores(images)
+        return labels.numpy(), scores
+
+    return System(networks=networks, classify=classify)
 
 
 def _two_stage(router: Router) -> System:
-    def labels(images, superclasses):
-        if superclasses is None:
-            return router(images)["label"].numpy()
-        return router.oracle(images, superclasses)["label"].numpy()
+    def classify(images, superclasses):
+        result = router(images) if superclasses is None else router.oracle(images, superclasses)
+        return result["label"].numpy(), result["scores"]
 
-    return System(networks=router.networks, labels=labels)
+    return System(networks=router.networks, classify=classify)

@@ -19,7 +19,8 @@ def text(title: str, found: Mapping) -> str:
         _growth(found.get("growth", ())),
         "restoring a sub network {restore_ms:.2f} ms, a forward pass of one image "
         "{forward_ms:.2f} ms".format(**found["switch"]),
-        "{different} of {images} images get different labels from efficient and vanilla".format(
+        "{different} of {images} images get different labels from efficient and vanilla, and in "
+        "{scores_differ} of {calls} calls any bit of the scores differs".format(
             **found["identical"]
         ),
     ]

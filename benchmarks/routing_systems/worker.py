@@ -5,6 +5,7 @@ It answers each with a line of JSON on standard output. `process.Worker` is the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -33,7 +34,6 @@ class Commands:
         self._with_sub = np.flatnonzero(np.bincount(labels) > 1)
         self._images = np.load(images, mmap_mode="r")
         seconds = time.perf_counter() - began
-        # Reading the weights off copies them: that is no part of the system.
         peak = self.memory()
         return {"seconds": seconds, "weight_bytes": self._system.weight_bytes(), **peak}
 
@@ -54,25 +54,27 @@ class Commands:
             memory.reset_peak()
         return found
 
-    def classify(self, *, calls: list[dict], labels: bool = False) -> dict[str, object]:
+    def classify(self, *, calls: list[dict], results: bool = False) -> dict[str, object]:
         """Classifies batches.
 
         Args:
           calls: of each batch `rows`, which images, and `superclasses`, or None to have the base
             decide.
-          labels: whether to return them.
+          results: whether to return labels and scores.
 
         Returns:
-          The seconds of each call, and its labels.
+          The seconds of each call, its labels, and the SHA-256 of the bytes of its scores.
         """
-        seconds, found = [], []
+        seconds, found, digests = [], [], []
         for call in calls:
             images, superclasses = self._batch(call)
             began = time.perf_counter()
-            result = self._system.labels(images, superclasses)
+            labels, scores = self._system.classify(images, superclasses)
             seconds.append(time.perf_counter() - began)
-            found.append(result.tolist())
-        return {"seconds": seconds} | ({"labels": found} if labels else {})
+            if results:
+                found.append(labels.tolist())
+                digests.append(hashlib.sha256(scores.numpy().tobytes()).hexdigest())
+        return {"seconds": seconds} | ({"labels": found, "scores": digests} if results else {})
 
     def parts(self, *, call: dict, repetitions: int) -> dict[str, object]:
         """Returns where the time of a call goes; see `profile.parts`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,23 +16,23 @@ from ss_tf.training import plan
 
 
 def macs_per_image(
-    config: RunConfig, dataset: Dataset, *, opened: np.ndarray | None = None
+    config: RunConfig, dataset: Dataset, *, opened: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, float | str]:
     """Counts the multiply-accumulates of each system for one image.
 
     Args:
       config: the run's settings.
       dataset: its data.
-      opened: bool `[n, num_superclasses]`, whose sub networks soft routing asks about each
-        validation image; None if it was not evaluated.
+      opened: "hard", "vanilla" and "soft", where they were evaluated -> bool
+        `[n, num_superclasses]`, whose sub networks are asked about each validation image.
 
     Returns:
       "stage1", "flat", "flat_equal_compute", "two_stage" and "two_stage_soft" ->
       multiply-accumulates, or "not evaluated" for what the run does not have. "two_stage" is stage
-      1 and the sub network of the image's true superclass, "two_stage_soft" stage 1 and the sub
-      networks opened, both mean over the validation images; a superclass with one subclass costs no
-      second stage. "flat_equal_compute_ratio" is the second flat network's number over that of
-      "two_stage".
+      1 and the sub networks that hard routing opened (else vanilla's; of a run without either, that
+      of the true superclass), "two_stage_soft" stage 1 and those that soft routing opened, both
+      mean over the validation images; a superclass with one subclass costs no second stage.
+      "flat_equal_compute_ratio" is the second flat network's number over that of "two_stage".
     """
     superclass_map = dataset.superclass_map
     count = _counter(config.model, config, dataset=dataset)
@@ -41,10 +41,14 @@ def macs_per_image(
     for superclass in superclasses_with_sub(superclass_map):
         second_stage[superclass] = count(len(superclass_map.labels_in(superclass)))
     true_superclass = np.asarray(superclass_map.superclass_of_label)[dataset.validation.labels]
-    two_stage = stage1 + round(float(second_stage[true_superclass].mean()))
-    soft = NOT_EVALUATED
-    if opened is not None:
-        soft = stage1 + round(float((opened @ second_stage).mean()))
+
+    def two_stage_cost(is_open: np.ndarray) -> int:
+        return stage1 + round(float((is_open @ second_stage).mean()))
+
+    opened = opened or {}
+    by_truth = np.eye(superclass_map.num_superclasses)[true_superclass]
+    two_stage = two_stage_cost(opened.get("hard", opened.get("vanilla", by_truth)))
+    soft = two_stage_cost(opened["soft"]) if "soft" in opened else NOT_EVALUATED
     equal_compute = ratio = NOT_EVALUATED
     if config.equal_compute_model is not None:
         count_second = _counter(config.equal_compute_model, config, dataset=dataset)

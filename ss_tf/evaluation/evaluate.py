@@ -89,9 +89,7 @@ def evaluate(
         **accuracy.summarize(decisions, superclass_map),
         "command": command,
         "flags": run.flags_file.read_text(encoding="utf-8").splitlines(),
-        "macs_per_image": compute.macs_per_image(
-            config, dataset, opened=decisions.opened.get("soft")
-        ),
+        "macs_per_image": compute.macs_per_image(config, dataset, opened=decisions.opened),
         "routing": soft_routing.measure(fitted, decisions, superclass_map),
         "schema_version": results.SCHEMA_VERSION,
         "seed": config.seed,

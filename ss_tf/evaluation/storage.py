@@ -97,10 +97,12 @@ def _systems(
         [_file_bytes(run.float_file(stage1)), *(sizes["fp32_network"] for sizes in subs.values())]
     )
     int8_subs = [sizes["int8_network"] for sizes in subs.values()]
-    # A ResidentNetwork holds the base beside the one network that its model is set to.
+    # What the router holds: the base, all deltas, and during a call the sub network it restored. In
+    # memory deltas are packed otherwise than in the bank (ResidentNetwork.delta_bytes); their files
+    # stand for them.
     largest_sub = NOT_EVALUATED if NOT_EVALUATED in int8_subs else max(int8_subs, default=0)
     bank_and_base = _total([base, *(sizes["int8_delta"] for sizes in subs.values())])
-    two_stage = _bytes(bank_and_base, at_once=_total([base, largest_sub]))
+    two_stage = _bytes(bank_and_base, at_once=_total([bank_and_base, largest_sub]))
     return {
         "stage1": _bytes(base if config.base else _file_bytes(run.float_file(stage1))),
         "flat": _bytes(flat),

@@ -46,9 +46,10 @@ images. For two stages that is the base, quantization-aware epochs included, and
 networks: their images together are about one pass per epoch.
 
 *on disk*: bytes of all network files needed; *files at once*: of those needed at the same time, for
-*hard* and *soft* the int8 base and the largest int8 sub network. Neither is measured memory: the
-Keras model of this version computes in float32. And they do not compare like with like: *hard* is
-int8, *flat* fp32, and a flat network in int8 would take about a quarter of its fp32 size as well.
+*hard* and *soft* the int8 base, all deltas of the bank, and the largest int8 sub network, which a
+call restores. Neither is measured memory: the router packs deltas otherwise than the bank, and a
+call makes float32 of the kernels it uses. And they do not compare like with like: *hard* is int8,
+*flat* fp32, and a flat network in int8 would take about a quarter of its fp32 size as well.
 
 An *interval* is what a difference may be on other images of the same kind (paired, Agresti and Min
 2005); training again with another seed can move it further."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ss_tf.data import preprocessing
 from ss_tf.data.examples import ImageFormat
+from ss_tf.export import image_headers
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Red, green and blue in gray, as Pillow weighs them: of 65536, and half of it to round.
@@ -29,9 +30,11 @@ def decode(encoded: tf.Tensor, image_format: ImageFormat, *, image_size: int) ->
       float32 `[image_size, image_size, channels]` in [0, 255].
 
     Raises:
-      tf.errors.InvalidArgumentError: as it runs, if the bytes are not such an image, or damaged.
+      tf.errors.InvalidArgumentError: as it runs, if the bytes are not such an image, or damaged, or
+        one that `image_headers` finds too large, before it takes memory.
     """
     channels, crop_fraction = image_format.channels, image_format.crop_fraction
+    encoded = image_headers.checked(encoded)
 
     def from_jpeg():
         part = preprocessing.decode_jpeg_part(
@@ -45,25 +48,33 @@ def decode(encoded: tf.Tensor, image_format: ImageFormat, *, image_size: int) ->
 
     def from_others():
         is_png = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE)) == _PNG_SIGNATURE
-        pixels = tf.cond(is_png, lambda: _png_on_white(encoded), lambda: _first_frame(encoded))
-        return preprocessing.centre_crop(
-            _with_channels(pixels, channels), image_size=image_size, crop_fraction=crop_fraction
+        # Cut first: what follows takes several times the memory of what it is given.
+        pixels = tf.cond(
+            is_png,
+            lambda: _on_white(cut(tf.io.decode_png(encoded, 4))),
+            lambda: cut(tf.io.decode_image(encoded, 3, expand_animations=False)),
         )
+        return preprocessing.resize(_with_channels(pixels, channels), image_size=image_size)
+
+    def cut(pixels):
+        height, width = tf.unstack(tf.shape(pixels)[:2])
+        box = preprocessing.centre_box(height, width, crop_fraction=crop_fraction)
+        return preprocessing.cut_out(pixels, box)
 
     return tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_others)
 
 
-def _first_frame(encoded: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_image(encoded, 3, expand_animations=False)
-
-
-def _png_on_white(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a PNG image to RGB; a transparent pixel lets white through."""
-    pixels = tf.cast(tf.io.decode_png(encoded, 4), tf.int32)
+def _on_white(pixels: tf.Tensor) -> tf.Tensor:
+    """Makes RGB of RGBA, uint8; a transparent pixel lets white through."""
     colours, opacity = pixels[..., :3], pixels[..., 3:]
-    # 127 to round.
-    mixed = (colours * opacity + 255 * (255 - opacity) + 127) // 255
-    return tf.cast(mixed, tf.uint8)
+
+    def mixed() -> tf.Tensor:
+        # 255 * 255 and 127, to round, are not too much for 16 bits.
+        share = tf.cast(opacity, tf.uint16)
+        white = 255 * (255 - share) + 127
+        return tf.cast((tf.cast(colours, tf.uint16) * share + white) // 255, tf.uint8)
+
+    return tf.cond(tf.reduce_all(opacity == 255), lambda: colours, mixed)
 
 
 def _with_channels(pixels: tf.Tensor, channels: int) -> tf.Tensor:

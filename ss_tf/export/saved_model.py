@@ -88,7 +88,8 @@ class TwoStageModel(tf.Module):
 
     def _classify_encoded(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         shape = tf.TensorSpec(self._router.networks.image_shape, tf.float32)
-        images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape)
+        # Two at a time: a large one takes much memory until it is resized.
+        images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape, parallel_iterations=2)
         return self._classify(preprocessing.to_unit_range(images))
 
     def _classify_super(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,12 +1,16 @@
 """Tests of what the benchmark of routing says, on tiny networks; never of its times."""
 
+import dataclasses
+import hashlib
 import json
 import sys
+import types
 
 import numpy as np
 import pytest
 import routing
-from routing_systems import cases, measure, memory, mixes, process, worker
+import tensorflow as tf
+from routing_systems import cases, measure, memory, mixes, process, runs, systems, worker
 
 _GOALS = {
     "resident_bytes_ratio",
@@ -55,12 +59,15 @@ def test_it_measures_all_that_has_goals(tmp_path, monkeypatch, capsys):
     for key in ("switch_over_forward", "throughput_vs_flat", "throughput_vs_vanilla"):
         assert results[key] > 0
     drawn = results["drawn"]
+    assert drawn["identical"]["scores_are_bit_equal"] is True
+    # Six images in batches of 1, then in one of 6.
+    assert drawn["identical"]["calls"] == 7
     vanilla, flat = (drawn["memory"][name]["weight_bytes"] for name in ("vanilla", "flat"))
     assert vanilla["deltas"] == flat["deltas"] == 0
     assert vanilla["networks"] > 3.5 * drawn["fp32_bytes"]
     assert [row["superclasses"] for row in drawn["growth"]] == [2, 3]
     deltas = [row["weight_bytes"]["deltas"] for row in drawn["growth"]]
-    assert deltas[1] == pytest.approx(1.5 * deltas[0], rel=0.05)
+    assert deltas[1] == pytest.approx(1.5 * deltas[0], rel=0.1)
     shared = drawn["memory"]["efficient shared trunk"]["weight_bytes"]
     assert shared["deltas"] < drawn["memory"]["efficient"]["weight_bytes"]["deltas"]
     assert {row["system"] for row in drawn["profile"]} == {
@@ -71,7 +78,9 @@ def test_it_measures_all_that_has_goals(tmp_path, monkeypatch, capsys):
     opened = {(row["system"], row["batch"]): row["opened"] for row in drawn["profile"]}
     assert opened["efficient", 1] == 1
     assert opened["vanilla", 6] == 3
-    assert "0 of 6 images get different labels" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "0 of 6 images get different labels" in printed
+    assert "in 0 of 7 calls any bit" in printed
     plt = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
     from routing_systems import figure
 
@@ -129,17 +138,92 @@ def test_memory_per_superclass_is_a_slope():
     assert measure.slope(rows, [102, 105, 150]) == pytest.approx(1)
 
 
+_ROUTING = {
+    "soft": {"sub_networks_per_image": 1.2},
+    "soft_minus_hard_points": 0.25,
+    "soft_minus_hard_p_value": 0.03,
+}
+
+
 @pytest.mark.parametrize(
-    ("results", "expected"),
+    ("results", "routing_entry", "points"),
     [
-        (None, "not evaluated"),
-        ({}, "not evaluated"),
-        ({"routing": "not evaluated"}, "not evaluated"),
-        ({"routing": {"soft_minus_hard_points": 0.25}}, 0.25),
+        (None, "not evaluated", "not evaluated"),
+        ({}, "not evaluated", "not evaluated"),
+        ({"routing": "not evaluated"}, "not evaluated", "not evaluated"),
+        ({"routing": _ROUTING}, _ROUTING, 0.25),
     ],
 )
-def test_points_of_the_fitted_policy_are_read_off_the_report(tmp_path, results, expected):
+def test_what_the_fitted_policy_gains_is_read_off_the_report(
+    tmp_path, results, routing_entry, points
+):
     if results is not None:
         (tmp_path / "report").mkdir()
         (tmp_path / "report" / "results.json").write_text(json.dumps(results))
-    assert cases.soft_minus_hard(tmp_path) == expected
+    reported = cases.reported_routing(tmp_path)
+    assert reported == routing_entry
+    assert cases.soft_minus_hard(reported) == points
+
+
+def test_what_was_drawn_otherwise_is_not_taken(tmp_path, monkeypatch):
+    folder = runs.drawn_dir(tmp_path, runs.SMALL)
+    assert folder == runs.drawn_dir(tmp_path, dataclasses.replace(runs.SMALL))
+    assert folder != runs.drawn_dir(tmp_path, dataclasses.replace(runs.SMALL, subclasses=5))
+    source = tmp_path / "runs.py"
+    source.write_text(
+        runs._SOURCES[0].read_text().replace("_STEP, _SPREAD = 5", "_STEP, _SPREAD = 4")
+    )
+    monkeypatch.setattr(runs, "_SOURCES", (source, *runs._SOURCES[1:]))
+    assert folder != runs.drawn_dir(tmp_path, runs.SMALL)
+
+
+class _FixedWorker:
+    """Gives image i the label i, and scores that may hang on the size of the batch."""
+
+    def __init__(self, scores=lambda rows: b"", labels=lambda rows: rows):
+        self._scores, self._labels = scores, labels
+
+    def ask(self, do, *, calls, results):
+        assert do == "classify"
+        assert results
+        rows = [call["rows"] for call in calls]
+        digests = [hashlib.sha256(self._scores(of_call)).hexdigest() for of_call in rows]
+        return {"labels": [self._labels(of_call) for of_call in rows], "scores": digests}
+
+
+@pytest.mark.parametrize(
+    ("peer", "different", "scores_differ"),
+    [
+        (_FixedWorker(), 0, 0),
+        (_FixedWorker(scores=lambda rows: b"x" * (len(rows) == 2)), 0, 3),
+        # Image 0 alone, and in batches of one alone.
+        (_FixedWorker(labels=lambda rows: [7] if rows == [0] else rows), 1, 0),
+    ],
+)
+def test_labels_and_scores_are_compared_for_all_batch_sizes(peer, different, scores_differ):
+    workers = {"efficient": peer, "vanilla": _FixedWorker()}
+    source = mixes.Drawn(num_images=5, superclasses=2)
+    found = measure.identical(workers, source, effort=measure.Effort(batches=(1, 2)))
+    assert found.pop("labels").tolist() == [0, 1, 2, 3, 4]
+    assert found == {
+        "images": 5,
+        "different": different,
+        "calls": 5 + 3,
+        "scores_differ": scores_differ,
+        "scores_are_bit_equal": scores_differ == 0,
+    }
+
+
+def test_bytes_of_weights_are_counted_without_a_copy(monkeypatch):
+    # As a cache's slots: of a length that the graph does not know.
+    of_any_length = tf.Variable(tf.zeros([7]), shape=[None])
+    variables = [
+        tf.Variable(tf.zeros([3, 2], tf.int8)),
+        of_any_length,
+        tf.Variable([[b"abc", b""], [b"\x00\xff", b"d"]], name="deltas/kernels"),
+        tf.Variable([1, 2], name="deltas/numbers"),
+    ]
+    networks = types.SimpleNamespace(variables=variables)
+    monkeypatch.setattr(type(variables[0]), "numpy", None)
+    system = systems.System(networks=networks, classify=None)
+    assert system.weight_bytes() == {"networks": 6 + 28, "deltas": 6 + 8}

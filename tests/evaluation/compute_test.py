@@ -34,10 +34,22 @@ def test_soft_routing_costs_the_sub_networks_that_it_opens(run_config, dataset):
     assert compute.macs_per_image(run_config(), dataset)["two_stage_soft"] == NOT_EVALUATED
     opened = np.zeros((19, 3), bool)
     opened[:10, 0], opened[8:, 1], opened[5:, 2] = True, True, True
-    macs = compute.macs_per_image(run_config(), dataset, opened=opened)
+    macs = compute.macs_per_image(run_config(), dataset, opened={"soft": opened})
     # 10 birds, 11 boats; cars are free.
     second_stage = 10 * (BODY + 3 * FEATURES) + 11 * (BODY + 2 * FEATURES)
     assert macs["two_stage_soft"] == macs["stage1"] + round(second_stage / 19)
+
+
+def test_a_policy_that_stays_hard_costs_what_hard_routing_costs(run_config, dataset):
+    # Not what the true superclasses would cost.
+    opened, others = np.eye(3, dtype=bool)[[0] * 19], np.eye(3, dtype=bool)[[1] * 19]
+    by_system = {"vanilla": others, "hard": opened, "soft": opened}
+    macs = compute.macs_per_image(run_config(), dataset, opened=by_system)
+    assert macs["two_stage"] == macs["two_stage_soft"]
+    assert macs["two_stage"] == macs["stage1"] + BODY + 3 * FEATURES
+    macs = compute.macs_per_image(run_config(), dataset, opened={"vanilla": others})
+    assert macs["two_stage"] == macs["stage1"] + BODY + 2 * FEATURES
+    assert macs["two_stage_soft"] == NOT_EVALUATED
 
 
 def test_flat_base_costs_a_flat_network_as_stage_1(run_config, dataset):
