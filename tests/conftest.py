@@ -135,3 +135,55 @@ def _stripes(count, *, seed):
         labels=labels.astype(np.int64),
         keys=np.array([f"{seed}/{index}" for index in range(count)]),
     )
+
+
+@pytest.fixture(scope="session")
+def small_int8_model():
+    """The quantized model of `small_int8_networks`; tests change its weights."""
+    # Not for tests that need no TensorFlow.
+    from ss_tf.models import int8_grid, quantization, resnet
+
+    small = config.ModelConfig(backbone="resnet18", base_width=4, resnet_blocks=None, stem="small")
+    widest = max(_WIDTHS.values())
+    network = resnet.build_resnet(small, num_classes=widest, image_size=16, channels=1)
+    qat_model = quantization.quantize(network, freeze_kernel_ranges=True)
+    images = np.random.default_rng(0).normal(size=(16, 16, 16, 1)).astype(np.float32)
+    quantization.calibrate(qat_model, [images], input_range=(-4.0, 4.0))
+    int8_grid.snap(qat_model)
+    return qat_model
+
+
+# Classes of the base, and of each superclass's sub network; the middle one has none.
+_WIDTHS = {None: 3, 0: 5, 2: 2}
+
+
+@pytest.fixture(scope="session")
+def small_int8_networks(small_int8_model):
+    """Superclass -> integer network; sub networks share the base's stages through layer1.
+
+    That of None is the base of three superclasses, which have 5, 1 and 2 labels.
+    """
+    from ss_tf.models import heads, int8_grid, integer_network, resnet
+
+    base = int8_grid.to_integer(small_int8_model, {})
+    drawn = {None: base}
+    for seed in _WIDTHS.keys() - {None}:
+        rng = np.random.default_rng(seed)
+        moved = {
+            name: np.where(rng.random(kernel.shape) < 0.2, kernel // 2, kernel).astype(np.int8)
+            for name, kernel in base.kernels.items()
+        }
+        floats = {
+            name: (value + rng.uniform(0, 0.2, value.shape)).astype(np.float32)
+            for name, value in base.floats.items()
+        }
+        for tensors, own in ((moved, base.kernels), (floats, base.floats)):
+            for name in tensors:
+                # Stem and layer1.
+                if resnet.stage_of(name.split("/")[0]) <= 1:
+                    tensors[name] = own[name]
+        drawn[seed] = integer_network.IntegerNetwork(moved, base.scales, floats, {})
+    return {
+        superclass: heads.resize_network(drawn[superclass], width)
+        for superclass, width in _WIDTHS.items()
+    }

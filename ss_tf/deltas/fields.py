@@ -60,7 +60,7 @@ def pack(residuals: np.ndarray, sizes: Sequence[int]) -> Fields:
     Args:
       residuals: int8 `[n]`, modulo 256.
       sizes: of the pieces that residuals consist of, such as kernels; each a multiple of
-        `MULTIPLE`.
+        `MULTIPLE`. There may be none.
 
     Raises:
       ValueError: if the residuals do not consist of such pieces.
@@ -70,6 +70,10 @@ def pack(residuals: np.ndarray, sizes: Sequence[int]) -> Fields:
             f"Residuals have shape {residuals.shape} in pieces of {tuple(sizes)}, "
             f"expected pieces of multiples of {MULTIPLE}."
         )
+    if not sizes:
+        places = np.zeros(0, np.int32)
+        packed = residuals.view(np.uint8)
+        return Fields(bits=8, sizes=(), steps=(), packed=packed, places=places, values=residuals)
     pieces = np.split(residuals, np.cumsum(sizes)[:-1])
     counts = [np.bincount(piece.view(np.uint8), minlength=256) for piece in pieces]
     tried = [
@@ -84,7 +88,7 @@ def unpack(fields: Fields) -> np.ndarray:
     mask = (1 << fields.bits) - 1
     shifts = np.arange(0, 8, fields.bits, dtype=np.uint8)
     values = (fields.packed[:, np.newaxis] >> shifts & mask).ravel().astype(np.int16)
-    steps = np.repeat(np.array(fields.steps, np.int16), fields.sizes)
+    steps = np.repeat(np.array(fields.steps, np.int16), np.array(fields.sizes, np.intp))
     residuals = (steps * (values - ZEROS[fields.bits])).astype(np.int8)
     residuals[fields.places] = fields.values
     return residuals

@@ -25,12 +25,13 @@ class IntegerNetwork:
       scales: the same names -> float32 value of one quantization step: `[out_channels]` for a
         convolution, `[]` for a dense layer. At most 16 significant bits, so kernel times scale is
         exact in float32 (see `ss_tf.models.int8_grid`).
-      floats: every other variable: batch norm, biases, activation ranges; float32.
+      floats: every other variable: batch norm, biases, activation ranges; float32. They and the
+        scales are finite.
       metadata: text about the network, no part of its digest; `network_facts.NetworkFacts` reads
         what training wrote.
 
     Raises:
-      ValueError: naming the tensor, if a dtype, a shape or a kernel's value is not as said.
+      ValueError: naming the tensor, if a dtype, a shape or a value is not as said.
     """
 
     kernels: dict[str, np.ndarray]
@@ -43,6 +44,9 @@ class IntegerNetwork:
             dtype = _GROUPS[name.partition("/")[0]]
             if tensor.dtype != dtype:
                 raise ValueError(f"{name} is {tensor.dtype}, expected {np.dtype(dtype)}.")
+            if dtype == np.float32 and not np.isfinite(tensor).all():
+                odd = tensor[~np.isfinite(tensor)].flat[0]
+                raise ValueError(f"{name} holds {odd}, expected finite values.")
         if set(self.scales) != set(self.kernels):
             odd = min(set(self.scales) ^ set(self.kernels))
             raise ValueError(f"{odd!r} has a kernel or a scale but not both, expected both.")

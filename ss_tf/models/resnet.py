@@ -62,6 +62,13 @@ def build_resnet(
     return keras.Model(inputs, layers.dense(x, HEAD, units=num_classes), name="resnet")
 
 
+def num_features(config: config_lib.ModelConfig) -> int:
+    """Returns the number of inputs of the head."""
+    is_basic = config.backbone in _BASIC_BLOCK_BACKBONES
+    filters = config.base_width * 2 ** (len(config.blocks) - 1)
+    return filters if is_basic else filters * _BOTTLENECK_EXPANSION
+
+
 def in_mixed_precision(model: keras.Model) -> keras.Model:
     """Builds a float network anew that computes in float16, with copies of its weights.
 

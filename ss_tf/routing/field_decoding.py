@@ -27,7 +27,7 @@ def residuals(
     Args:
       packed: uint8 `[n * bits / 8]`.
       bits: int32 scalar: 2, 4 or 8.
-      sizes: of the pieces, multiples of `fields.MULTIPLE`; their sum is n.
+      sizes: of the pieces, multiples of `fields.MULTIPLE`; their sum is n. Maybe none.
       steps: int32 `[pieces]`.
       places: int32 `[exceptions]`.
       values: int8, the same shape.
@@ -35,6 +35,8 @@ def residuals(
     Returns:
       int8 `[n]`.
     """
+    if not sizes:
+        return tf.zeros([0], tf.int8)
     unpacked = tf.switch_case(
         # 0, 1 and 2.
         bits // 3,

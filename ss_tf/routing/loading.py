@@ -12,15 +12,16 @@ from ss_tf.config import RunConfig
 from ss_tf.data.examples import ImageFormat
 from ss_tf.deltas import bank
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.models import integer_network, quantization, trunk
+from ss_tf.models import integer_network, quantization, resnet, trunk
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.pure_network import PureNetwork
-from ss_tf.models.resnet import build_resnet
 from ss_tf.routing.all_resident import AllResident
 from ss_tf.routing.fit_policy import FEWEST_IMAGES
+from ss_tf.routing.flat_part import HEAD_KERNEL
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.resident_network import ResidentNetwork
 from ss_tf.routing.router import Router
+from ss_tf.training import plan
 from ss_tf.training.run_dir import RunDir
 
 # Filters of a model of which only the operations count.
@@ -71,7 +72,7 @@ def load_router(
     # Read twice, so that one sub network at a time is in memory.
     subs = load_subs(run, superclass_map, base=base)
     stage = trunk.shared_stage(base, (sub for sub in subs if sub is not None))
-    subs = load_subs(run, superclass_map, base=base)
+    subs = _load_subs_with_trunk(run, superclass_map, base=base, stage=stage)
     path = run.int8_file(config.base)
     shared, rest = (half and _pure(half, base, path=path) for half in trunk.split(model, stage))
     networks = ResidentNetwork(shared, rest, base=base, subs=subs, cache_bytes=cache_bytes)
@@ -95,7 +96,8 @@ def load_base(config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap) 
     """Reads the int8 base of a run that has all that two-stage routing needs.
 
     Raises:
-      ValueError: if a network is missing, or the base is damaged; the message says what to do.
+      ValueError: if a network is missing, or the base is damaged or does not belong to the run; the
+        message names the file, or says what to do.
     """
     if config.base is None:
         raise ValueError(
@@ -118,7 +120,9 @@ def load_base(config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap) 
             f"{run.path} has no sub network of {', '.join(missing)}. "
             f"Run train.py --stage=sub --superclass={','.join(missing)} first."
         )
-    return integer_network.load(run.int8_file(config.base))
+    base = integer_network.load(run.int8_file(config.base))
+    _check_head(base, config, run, superclass_map=superclass_map)
+    return base
 
 
 def load_subs(
@@ -131,6 +135,25 @@ def load_subs(
     """
     for name, count in _num_subclasses(superclass_map).items():
         yield _load_sub(run, name, base=base, num_subclasses=count) if count > 1 else None
+
+
+def _load_subs_with_trunk(
+    run: RunDir, superclass_map: SuperclassMap, *, base: IntegerNetwork, stage: str | None
+) -> Iterator[IntegerNetwork | None]:
+    """Does what `load_subs` does, for sub networks known to be the base up to a stage.
+
+    Raises:
+      ValueError: as `load_subs`, or if one is not: then its file was written since.
+    """
+    subs = load_subs(run, superclass_map, base=base)
+    for name, sub in zip(superclass_map.superclass_names, subs, strict=True):
+        tensor = sub and trunk.differing_tensor(base, sub, stage=stage)
+        if tensor:
+            raise ValueError(
+                f"{bank.entry_path(run.bank_dir, name)} has another {tensor} than the base, "
+                f"expected the base's up to {stage}: it was replaced while it was read. Try again."
+            )
+        yield sub
 
 
 def _num_subclasses(superclass_map: SuperclassMap) -> dict[str, int]:
@@ -152,13 +175,36 @@ def _load_sub(run: RunDir, name: str, *, base: IntegerNetwork, num_subclasses: i
     return sub
 
 
+def _check_head(
+    base: IntegerNetwork, config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap
+) -> None:
+    """Raises ValueError naming the file unless a base has the head that a run's settings say."""
+    path = run.int8_file(config.base)
+    try:
+        num_classes = integer_network.num_classes(base)
+    except ValueError as error:
+        raise ValueError(f"{path} is no network of the run: {error}") from error
+    expected = plan.num_classes(config.base, superclass_map)
+    if num_classes != expected:
+        raise ValueError(
+            f"{path} has a head of {num_classes} classes, expected {expected}: it belongs to "
+            f"another run than {run.map_file.name}."
+        )
+    features, expected = base.kernels[HEAD_KERNEL].shape[0], resnet.num_features(config.model)
+    if features != expected:
+        raise ValueError(
+            f"{path} has a head of {features} inputs, expected {expected} of the run's flags: it "
+            "belongs to another run."
+        )
+
+
 def _model(config: RunConfig, *, image_format: ImageFormat) -> keras.Model:
     """Returns a quantization-aware model with the operations of the run's networks.
 
     It is narrow: a network of 64 filters and its quantization-aware form would take 134 MB here,
     twelve times as much as the int8 network that stays.
     """
-    model = build_resnet(
+    model = resnet.build_resnet(
         dataclasses.replace(config.model, base_width=_NARROW),
         num_classes=_NARROW,
         image_size=config.data.image_size,

@@ -54,8 +54,11 @@ class RoutingPolicy:
         for name in ("tau", "base_weight", "abstain_below"):
             value = getattr(self, name)
             _check(_is_number(value, 0, 1), name, value, "a number in [0, 1]")
+            self._set(name, float(value))
         good = self.early_exit is None or _is_number(self.early_exit, 0, 1)
         _check(good, "early_exit", self.early_exit, "null or a number in [0, 1]")
+        if self.early_exit is not None:
+            self._set("early_exit", float(self.early_exit))
         good = isinstance(self.temperatures, Mapping)
         _check(good, "temperatures", self.temperatures, "superclass name -> temperature")
         for name, value in self.temperatures.items():
@@ -65,8 +68,8 @@ class RoutingPolicy:
             expected = f"a number from {_LOWEST_TEMPERATURE} to {_HIGHEST_TEMPERATURE:.0f}"
             _check(good, f"temperatures[{name!r}]", value, expected)
         # A copy that nobody can change, as the dataclass is frozen.
-        own = types.MappingProxyType(dict(self.temperatures))
-        object.__setattr__(self, "temperatures", own)
+        own = {name: float(value) for name, value in self.temperatures.items()}
+        self._set("temperatures", types.MappingProxyType(own))
 
     def check_base(self, *, is_flat: bool) -> None:
         """Raises ValueError if the policy needs probabilities of labels and the base gives none."""
@@ -90,6 +93,10 @@ class RoutingPolicy:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         fields["temperatures"] = dict(self.temperatures)
         return json.dumps({"version": _VERSION, **fields}, ensure_ascii=False, indent=1)
+
+    def _set(self, name: str, value: object) -> None:
+        """Sets an attribute as the policy is made; whole numbers of JSON become floats here."""
+        object.__setattr__(self, name, value)
 
     @classmethod
     def from_json(cls, text: str) -> RoutingPolicy:

@@ -44,7 +44,8 @@ class ResidentNetwork(tf.Module):
           tail: the others.
           base: the network that deltas are relative to.
           subs: for each superclass its sub network, or None where there is none. Their tensors in
-            the trunk are not looked at. They are packed as they come, and not kept.
+            the trunk are not looked at: they have to be the base's. They are packed as they come,
+            and not kept.
           cache_bytes: what the sub networks that stay restored may take in memory, beside the rest;
             0 for none.
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing.label_tables import LabelTables, exactly, softmax
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.probabilities import FLAT, SUPER
 
@@ -33,7 +34,8 @@ class Router(tf.Module):
     A batch is grouped by superclass: each sub network is restored at most once per call, and runs
     over the images that opened it. A superclass with a single label needs no sub network.
 
-    The numbers are those of `ss_tf.routing.decisions`, in float32.
+    The numbers are those of `ss_tf.routing.decisions`: from logits on, in float64, and rounded to
+    float32 at the end.
 
     Attributes:
       networks: what the logits come from.
@@ -67,11 +69,11 @@ class Router(tf.Module):
         policy.check_names(superclass_map.superclass_names)
         self.networks = networks
         self._policy = policy
-        self._tables = _Tables(superclass_map, policy)
+        self._tables = LabelTables(superclass_map, policy)
         signature = tf.TensorSpec([None, *networks.image_shape], tf.float32)
         self.route = tf.function(self._route, input_signature=[signature])
         oracle = [signature, tf.TensorSpec([None], tf.int64)]
-        self._oracle = tf.function(self._route, input_signature=oracle)
+        self._oracle = tf.function(self._route_as_told, input_signature=oracle)
 
     def __call__(self, images: np.ndarray) -> dict[str, tf.Tensor]:
         """Classifies images.
@@ -90,14 +92,28 @@ class Router(tf.Module):
         return self.route(images)
 
     def oracle(self, images: np.ndarray, superclasses: np.ndarray) -> dict[str, tf.Tensor]:
-        """Classifies images whose superclass is known, int64 `[batch]`: opens that one alone.
+        """Classifies images whose superclass is known: opens that one alone.
+
+        The superclass is certain, so its probability is 1, whatever the base says, and an answer is
+        a label of it. Of the policy, only the temperatures apply: no answer abstains or exits, and
+        a flat base has no weight.
+
+        Args:
+          images: as a call.
+          superclasses: integers `[batch]`.
+
+        Returns:
+          As a call; `superclass_probability` is 1, and scores are p(subclass | superclass).
 
         Raises:
-          ValueError: as a call; or if there is not one superclass per image, or one is not known.
+          ValueError: as a call; or if superclasses are no integers, there is not one per image, or
+            one is not known.
         """
         check_images(images, self.networks.image_shape)
         count = self._tables.num_superclasses
         given = np.asarray(superclasses)
+        if not np.issubdtype(given.dtype, np.integer):
+            raise ValueError(f"Superclasses are {given.dtype}, expected integers.")
         if given.shape != images.shape[:1] or not np.all((given >= 0) & (given < count)):
             raise ValueError(
                 f"Superclasses have shape {given.shape} and values in "
@@ -106,33 +122,48 @@ class Router(tf.Module):
             )
         return self._oracle(images, given.astype(np.int64))
 
-    def _route(
-        self, images: tf.Tensor, superclasses: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        """Builds the graph; with `superclasses`, of the oracle."""
-        images = tf.debugging.assert_all_finite(images, "images hold NaN or infinity.")
-        features = self.networks.features(images)
-        base = tf.nn.softmax(self.networks.base_logits(features))
+    def _route(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Builds the graph of a call."""
+        features = self._features(images)
+        base = softmax(self.networks.base_logits(features))
         by_superclass = self._by_superclass(base)
-        if superclasses is None:
-            is_open = self._opened(by_superclass, base)
-        else:
-            is_open = tf.one_hot(superclasses, self._tables.num_superclasses, True, False)
-        scores = self._two_stage_scores(features, by_superclass, is_open)
+        is_open = self._opened(by_superclass, base)
+        scores, best = self._two_stage_scores(features, by_superclass, is_open)
         if self._is_flat:
             is_staged = tf.reduce_any(is_open, axis=1, keepdims=True)
-            weight = tf.where(is_staged, self._policy.base_weight, 1.0)
+            weight = tf.where(is_staged, exactly(self._policy.base_weight), exactly(1))
             scores = weight * base + (1 - weight) * scores
-        return self._decided(scores, by_superclass) | {"opened": is_open, "scores": scores}
+        label = tf.argmax(scores, axis=1)
+        if self._policy.base_weight == 0:
+            label = self._tables.told_apart(label, best)
+        abstains = tf.reduce_max(scores, axis=1) < exactly(self._policy.abstain_below)
+        superclass = tf.gather(self._tables.superclass_of_label, label)
+        superclass = tf.where(abstains, tf.argmax(by_superclass, axis=1), superclass)
+        return self._tables.answers(label, superclass, scores, abstains=abstains, is_open=is_open)
+
+    def _route_as_told(self, images: tf.Tensor, superclasses: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Builds the graph of the oracle."""
+        count = self._tables.num_superclasses
+        certain = tf.one_hot(superclasses, count, dtype=tf.float64)
+        is_open = certain > 0
+        scores, best = self._two_stage_scores(self._features(images), certain, is_open)
+        label = self._tables.told_apart(tf.argmax(scores, axis=1), best)
+        never = tf.zeros_like(superclasses, tf.bool)
+        return self._tables.answers(label, superclasses, scores, abstains=never, is_open=is_open)
 
     def superclass_probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Returns what the first stage says, float32 `[batch, num_superclasses]`.
 
         Args:
-          images: as a call gets them, but not checked here.
+          images: as a call gets them. Of their checks, only that they are finite is done here, as
+            the graph runs, with a tf.errors.InvalidArgumentError.
         """
-        logits = self.networks.base_logits(self.networks.features(images))
-        return self._by_superclass(tf.nn.softmax(logits))
+        base = softmax(self.networks.base_logits(self._features(images)))
+        return tf.cast(self._by_superclass(base), tf.float32)
+
+    def _features(self, images: tf.Tensor) -> tf.Tensor:
+        images = tf.debugging.assert_all_finite(images, "images hold NaN or infinity.")
+        return self.networks.features(images)
 
     def _by_superclass(self, base: tf.Tensor) -> tf.Tensor:
         return base @ self._tables.membership if self._is_flat else base
@@ -144,60 +175,54 @@ class Router(tf.Module):
         values, order = tf.math.top_k(by_superclass, min(policy.top_k, count))
         before = tf.cumsum(values, axis=1, exclusive=True)
         is_wanted = tf.concat(
-            [tf.ones_like(before[:, :1], tf.bool), before[:, 1:] < policy.tau], axis=1
+            [tf.ones_like(before[:, :1], tf.bool), before[:, 1:] < exactly(policy.tau)], axis=1
         )
         is_open = tf.reduce_any(
             tf.one_hot(order, count, True, False) & is_wanted[..., None], axis=1
         )
         if policy.early_exit is None:
             return is_open
-        return is_open & (tf.reduce_max(base, axis=1, keepdims=True) < policy.early_exit)
+        surest = tf.reduce_max(base, axis=1, keepdims=True)
+        return is_open & (surest < exactly(policy.early_exit))
 
     def _two_stage_scores(
         self, features: tf.Tensor, by_superclass: tf.Tensor, is_open: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns the joint probabilities `[batch, num_labels]`, 0 where nothing was opened."""
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Runs the sub networks that are needed.
+
+        Returns:
+          The joint probabilities, float64 `[batch, num_labels]`, 0 where nothing was opened; and
+          the label of the largest logit of each sub network, int64 `[batch, num_superclasses]`, -1
+          of one that was not run.
+        """
         tables = self._tables
-        alone = tf.where(is_open & ~tables.has_sub, by_superclass, 0.0)
+        alone = tf.where(is_open & ~tables.has_sub, by_superclass, exactly(0))
+        scores = tf.matmul(alone, tables.membership, transpose_b=True)
+        best = tf.fill(tf.shape(by_superclass), tf.cast(-1, tf.int64))
+        if not tables.has_sub.any():
+            return scores, best
         needed = tf.where(tf.reduce_any(is_open & tables.has_sub, axis=0))[:, 0]
 
-        def add_superclass(number, scores):
+        def add_superclass(number, scores, best):
             superclass = needed[number]
             rows = tf.where(is_open[:, superclass])
             logits = self.networks.sub_logits(superclass, tf.gather(features, rows[:, 0]))
-            within = tf.nn.softmax(logits / tables.temperatures[superclass])
-            within = tf.gather(tf.pad(within, [[0, 0], [1, 0]]), tables.columns[superclass], axis=1)
+            within = softmax(logits, temperature=tables.temperatures[superclass])
             joint = tf.gather(by_superclass[:, superclass], rows) * within
-            return number + 1, tf.tensor_scatter_nd_add(scores, rows, joint)
+            labels = tables.labels_in(superclass)
+            scores = tf.tensor_scatter_nd_add(scores, rows, tables.spread(joint, labels))
+            places = tf.concat([rows, tf.fill(tf.shape(rows), superclass)], axis=1)
+            favourite = tf.gather(labels, tf.argmax(logits, axis=1))
+            return number + 1, scores, tf.tensor_scatter_nd_update(best, places, favourite)
 
-        _, scores = tf.while_loop(
-            lambda number, _: number < tf.size(needed),
+        _, scores, best = tf.while_loop(
+            lambda number, *_: number < tf.size(needed),
             add_superclass,
-            (0, alone @ tf.transpose(tables.membership)),
+            (0, scores, best),
             # One network at a time: two would need twice the memory.
             parallel_iterations=1,
         )
-        return scores
-
-    def _decided(self, scores: tf.Tensor, by_superclass: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the most probable labels, or where that is too little, superclasses alone."""
-        tables = self._tables
-        label = tf.argmax(scores, axis=1)
-        joint = tf.reduce_max(scores, axis=1)
-        abstains = joint < self._policy.abstain_below
-        superclass = tf.where(
-            abstains, tf.argmax(by_superclass, axis=1), tf.gather(tables.superclass_of_label, label)
-        )
-        probability = tf.gather(scores @ tables.membership, superclass, axis=1, batch_dims=1)
-        return {
-            "label": tf.where(abstains, tf.cast(-1, tf.int64), label),
-            "superclass": superclass,
-            "superclass_probability": probability,
-            "subclass": tf.where(
-                abstains, tf.cast(-1, tf.int64), tf.gather(tables.subclass_of_label, label)
-            ),
-            "subclass_probability": tf.where(abstains, 0.0, joint / probability),
-        }
+        return scores, best
 
 
 def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:
@@ -209,23 +234,3 @@ def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:
         )
     if not np.isfinite(images).all():
         raise ValueError("Images hold NaN or infinity, expected finite values.")
-
-
-class _Tables:
-    """The superclass map and the temperatures, as constants of a graph."""
-
-    def __init__(self, superclass_map: SuperclassMap, policy: RoutingPolicy):
-        names, superclass_of = superclass_map.superclass_names, superclass_map.superclass_of_label
-        subclass_of = np.asarray(superclass_map.subclass_of_label())
-        self.num_superclasses = len(names)
-        membership = np.eye(len(names), dtype=np.float32)[list(superclass_of)]
-        # [labels, superclasses], 1 where the label is of the superclass.
-        self.membership = tf.constant(membership)
-        self.has_sub = tf.constant(membership.sum(0) > 1)
-        self.superclass_of_label = tf.constant(superclass_of, tf.int64)
-        self.subclass_of_label = tf.constant(subclass_of, tf.int64)
-        # [superclasses, labels]: 1 + the label's subclass, 0 where it is of another superclass.
-        self.columns = tf.constant((membership.T * (1 + subclass_of)).astype(np.int32))
-        self.temperatures = tf.constant(
-            [policy.temperatures.get(name, 1.0) for name in names], tf.float32
-        )

@@ -38,6 +38,7 @@ class SubCache(tf.Module):
         """
         super().__init__(name="sub_cache")
         self.num_slots = num_slots
+        self._num_features = num_features
         self.hits, self.misses = _counter(0, "hits"), _counter(0, "misses")
         # Of each slot, what it holds, and the number of lookups when it was used last.
         self._held = _counter([_EMPTY] * num_slots, "held")
@@ -72,7 +73,10 @@ class SubCache(tf.Module):
         return Restored(*tf.cond(is_held, lambda: found, miss))
 
     def _locked_look_up(self, superclass: tf.Tensor) -> list[tf.Tensor]:
-        """Returns whether a slot holds the superclass, and its tensors; if none does, any."""
+        """Returns whether a slot holds the superclass, and its tensors; if none does, empty ones.
+
+        Tensors of any slot would do, but keep what another call evicts meanwhile in memory.
+        """
 
         def body() -> tuple[list[tf.Tensor], list[tf.Operation]]:
             matches = self._held.read_value() == superclass
@@ -80,7 +84,8 @@ class SubCache(tf.Module):
             hits = self.hits.read_value() + tf.cast(is_held, tf.int64)
             misses = self.misses.read_value() + tf.cast(~is_held, tf.int64)
             last_used = tf.where(matches, hits + misses, self._last_used.read_value())
-            tensors = self._at(tf.argmax(matches), _read)
+            slot = tf.where(is_held, tf.argmax(matches), self.num_slots)
+            tensors = self._at(slot, _read, beyond=self._nothing)
             return [is_held, *tensors], [
                 _write(self.hits, hits),
                 _write(self.misses, misses),
@@ -111,13 +116,30 @@ class SubCache(tf.Module):
 
         return _exclusively([superclass, *tensors], body)
 
-    def _at(self, slot: tf.Tensor, act: Callable[[Sequence[tf.Variable]], object]) -> object:
-        """Returns what a function makes of a slot's variables; the slot is known when it runs."""
+    def _at(
+        self,
+        slot: tf.Tensor,
+        act: Callable[[Sequence[tf.Variable]], object],
+        *,
+        beyond: Callable[[], object] | None = None,
+    ) -> object:
+        """Returns what a function makes of a slot's variables; the slot is known when it runs.
+
+        Args:
+          slot: integer scalar; `num_slots` for none, if there is `beyond`.
+          act: takes the variables.
+          beyond: gives the result for no slot.
+        """
 
         def branch(variables: Sequence[tf.Variable]) -> Callable[[], object]:
             return lambda: act(variables)
 
-        return tf.switch_case(tf.cast(slot, tf.int32), list(map(branch, self._slots)))
+        branches = [*map(branch, self._slots), *([beyond] if beyond else [])]
+        return tf.switch_case(tf.cast(slot, tf.int32), branches)
+
+    def _nothing(self) -> list[tf.Tensor]:
+        """Returns tensors of a slot's dtypes and ranks, without values."""
+        return _empty_tensors(self._num_features)
 
 
 def _exclusively(
@@ -165,14 +187,18 @@ def _counter(value: object, name: str) -> tf.Variable:
 
 def _empty_slot(name: str, num_features: int) -> list[tf.Variable]:
     """Returns variables of kernels, floats, head and bias, which take no memory yet."""
-
-    def variable(shape: list[int | None], dtype: tf.DType, part: str) -> tf.Variable:
-        nothing = tf.zeros([size or 0 for size in shape], dtype)
-        return tf.Variable(nothing, trainable=False, shape=shape, name=f"{name}/{part}")
-
+    parts = {"kernels": [None], "floats": [None], "head": [num_features, None], "bias": [None]}
     return [
-        variable([None], tf.int8, "kernels"),
-        variable([None], tf.float32, "floats"),
-        variable([num_features, None], tf.int8, "head"),
-        variable([None], tf.float32, "bias"),
+        tf.Variable(nothing, trainable=False, shape=shape, name=f"{name}/{part}")
+        for (part, shape), nothing in zip(parts.items(), _empty_tensors(num_features), strict=True)
+    ]
+
+
+def _empty_tensors(num_features: int) -> list[tf.Tensor]:
+    """Returns kernels, floats, head and bias of no values."""
+    return [
+        tf.zeros([0], tf.int8),
+        tf.zeros([0], tf.float32),
+        tf.zeros([num_features, 0], tf.int8),
+        tf.zeros([0], tf.float32),
     ]

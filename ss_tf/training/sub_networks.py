@@ -49,7 +49,11 @@ def bits_of(superclass: str, config: RunConfig, dataset: Dataset) -> float:
 
 
 def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits: float) -> float:
-    """Returns the smallest step of a grid on which the delta of a float network is small enough.
+    """Returns a step of a grid on which the delta of a float network is just small enough.
+
+    It is small enough at that step and not at the one before. A wider step leaves fewer kinds of
+    values, so that the entropy falls, but for rare and small exceptions; without them no smaller
+    step is small enough either. The step is searched for by halving, as if there were none.
 
     Args:
       base: the network that the delta is relative to.
@@ -67,7 +71,7 @@ def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits
     relative = delta_grid.relative_steps(base)
 
     # Searched are the steps of the largest kernel; several give the same ones to a small kernel.
-    @functools.lru_cache
+    @functools.cache
     def num_bytes(name: str, step: int) -> float:
         # As in a bank, modulo 256.
         rounded = np.rint(residuals[name] / step).astype(np.int16).astype(np.int8)
@@ -79,7 +83,6 @@ def finest_step(base: IntegerNetwork, weights: Mapping[str, np.ndarray], *, bits
         }
         return sum(num_bytes(name, step) for name, step in steps.items()) <= most_bytes
 
-    # A wider step leaves fewer kinds of values, so the entropy falls.
     return (8 + bisect.bisect_left(range(8, 8 * LARGEST), True, key=is_small)) / 8
 
 

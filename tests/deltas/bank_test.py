@@ -19,6 +19,16 @@ def sub(make_network):
     return make_network(1, num_classes=7)
 
 
+def test_an_entry_of_a_network_with_nan_is_refused_by_name(tmp_path, base, sub):
+    # Checked as it is made, so it is spoiled later.
+    sub.floats["bn1/gamma"][2] = np.nan
+    bank.write_entry(tmp_path, "bird", base=base, sub=sub)
+    with pytest.raises(
+        ValueError, match=r"bird\.safetensors cannot .*: floats/bn1/gamma holds nan"
+    ):
+        bank.read_entry(tmp_path, "bird", base=base)
+
+
 @pytest.mark.parametrize("name", ["bird", "big cat", "ねこ", "%2e%2e", "a.b", "Ünï çødé"])
 def test_read_restores_what_was_written(tmp_path, name, codec, base, sub, assert_same_network):
     path = bank.write_entry(tmp_path / "bank", name, base=base, sub=sub, codec_names=(codec,))

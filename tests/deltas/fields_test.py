@@ -196,6 +196,13 @@ def test_each_piece_has_a_step_of_its_own():
     assert (packed.bits, packed.steps, packed.places.size) == (2, (7, 3, 5), 0)
 
 
+def test_no_pieces_have_no_steps():
+    packed = fields.pack(np.zeros(0, np.int8), [])
+    assert (packed.sizes, packed.steps, packed.packed.size, packed.places.size) == ((), (), 0, 0)
+    assert (packed.packed.dtype, packed.places.dtype) == (np.uint8, np.int32)
+    np.testing.assert_array_equal(fields.unpack(packed), np.zeros(0, np.int8), strict=True)
+
+
 @pytest.mark.parametrize(
     ("shape", "sizes"), [((1,), [1]), ((8,), [6, 2]), ((8,), [4]), ((4, 4), [16]), ((), [])]
 )

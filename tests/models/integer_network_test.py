@@ -89,6 +89,19 @@ def test_digest_tells_shapes_and_names_apart():
         ("scales", "fc/kernel", np.zeros(5, np.float32), r"fc/kernel has shape .*scale \(5,\)"),
         ("scales", "conv1/kernel", np.zeros((), np.float32), r"conv1/kernel .*scale \(\)"),
         ("kernels", "fc/kernel", np.full((4, 5), -128, np.int8), r"fc/kernel holds -128"),
+        (
+            "floats",
+            "bn1/gamma",
+            np.array([1, np.nan, 3, 4], np.float32),
+            r"^floats/bn1/gamma holds nan, expected finite values\.$",
+        ),
+        (
+            "scales",
+            "conv1/kernel",
+            np.array([1, 2, 3, -np.inf], np.float32),
+            r"^scales/conv1/kernel holds -inf, expected finite",
+        ),
+        ("scales", "fc/kernel", np.array(np.nan, np.float32), r"fc/kernel holds nan, expected fin"),
     ],
 )
 def test_tensors_that_are_no_int8_network_are_refused(group, name, tensor, message):
@@ -106,6 +119,14 @@ def test_tensors_that_are_no_int8_network_are_refused(group, name, tensor, messa
 def test_a_file_of_something_else_is_refused_by_name(tmp_path, tensors, message):
     files.write_tensors(tmp_path / "n.safetensors", tensors, metadata={})
     with pytest.raises(ValueError, match=rf"n\.safetensors .*{message}"):
+        integer_network.load(tmp_path / "n.safetensors")
+
+
+def test_a_file_with_nan_is_refused_by_name(tmp_path):
+    tensors = dict(integer_network.named_tensors(_network()))
+    tensors["floats/bn1/gamma"] = np.full(4, np.nan, np.float32)
+    files.write_tensors(tmp_path / "n.safetensors", tensors, metadata={})
+    with pytest.raises(ValueError, match=r"n\.safetensors is no .*: floats/bn1/gamma holds nan"):
         integer_network.load(tmp_path / "n.safetensors")
 
 

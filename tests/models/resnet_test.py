@@ -99,6 +99,18 @@ def test_stem_decides_the_resolution_of_the_stages(stem, sides):
     assert outputs == sides
 
 
+@pytest.mark.parametrize(
+    ("backbone", "width", "expected"), [("resnet18", 64, 512), ("resnet50", 8, 256)]
+)
+def test_the_inputs_of_the_head_are_the_channels_of_the_last_stage(backbone, width, expected):
+    model_config = config.ModelConfig(
+        backbone=backbone, resnet_blocks=(1, 1, 1, 1), base_width=width, stem="small"
+    )
+    assert resnet.num_features(model_config) == expected
+    model = _build(backbone, blocks=(1, 1, 1, 1), width=width, size=32)
+    assert model.get_layer("fc").kernel.shape[0] == expected
+
+
 def test_resnet_blocks_replace_the_backbones_depth_but_not_its_block_kind():
     model = _build("resnet50", blocks=(1, 2, 1, 3), width=1, size=32)
     blocks = {

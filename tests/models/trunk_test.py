@@ -59,6 +59,16 @@ def test_networks_can_share_all_but_the_head(base):
     assert trunk.shared_stage(base, iter([base, heads.resize_network(base, 9)])) == "layer4"
 
 
+def test_a_tensor_before_the_end_of_a_stage_that_differs_is_named(base):
+    late = _changed(base, "floats/layer3.0.bn1/beta", "kernels/fc/kernel")
+    for stage in (None, "stem", "layer2"):
+        assert trunk.differing_tensor(base, late, stage=stage) is None
+    for stage in ("layer3", "layer4"):
+        assert trunk.differing_tensor(base, late, stage=stage) == "floats/layer3.0.bn1/beta"
+    wide = heads.resize_network(base, 9)
+    assert trunk.differing_tensor(base, wide, stage="layer4") is None
+
+
 def test_zeros_of_another_sign_differ(base):
     zeros = np.zeros_like(base.floats["layer2.0.bn1/beta"])
     one, other = (

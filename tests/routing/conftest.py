@@ -1,11 +1,9 @@
-"""Integer networks of odd shapes for tests that need no model, and those of a small model."""
+"""Integer networks of odd shapes, for tests that need no model; and what a small model gives."""
 
 import numpy as np
 import pytest
 
-from ss_tf.config import ModelConfig
-from ss_tf.models import heads, int8_grid, integer_network, quantization
-from ss_tf.models.resnet import build_resnet, stage_of
+from ss_tf.models import heads, int8_grid, integer_network
 
 # No kernel but one has a multiple of 64 values.
 KERNELS = {
@@ -52,48 +50,16 @@ def weight_names():
     return [*KERNELS, "fc/kernel", *FLOATS, "fc/bias"]
 
 
-# Classes of the base, and of each superclass's sub network; the middle one has none.
-WIDTHS = {None: 3, 0: 5, 2: 2}
-WIDEST = max(WIDTHS.values())
-
-
 @pytest.fixture(scope="session")
-def model():
+def model(small_int8_model):
     """The quantized model of all networks; tests change its weights."""
-    config = ModelConfig(backbone="resnet18", base_width=4, resnet_blocks=None, stem="small")
-    network = build_resnet(config, num_classes=WIDEST, image_size=16, channels=1)
-    qat_model = quantization.quantize(network, freeze_kernel_ranges=True)
-    images = np.random.default_rng(0).normal(size=(16, 16, 16, 1)).astype(np.float32)
-    quantization.calibrate(qat_model, [images], input_range=(-4.0, 4.0))
-    int8_grid.snap(qat_model)
-    return qat_model
+    return small_int8_model
 
 
 @pytest.fixture(scope="session")
-def networks(model):
+def networks(small_int8_networks):
     """Superclass -> integer network; sub networks share the base's stages through layer1."""
-    base = int8_grid.to_integer(model, {})
-    drawn = {None: base}
-    for seed in WIDTHS.keys() - {None}:
-        rng = np.random.default_rng(seed)
-        moved = {
-            name: np.where(rng.random(kernel.shape) < 0.2, kernel // 2, kernel).astype(np.int8)
-            for name, kernel in base.kernels.items()
-        }
-        floats = {
-            name: (value + rng.uniform(0, 0.2, value.shape)).astype(np.float32)
-            for name, value in base.floats.items()
-        }
-        for tensors, own in ((moved, base.kernels), (floats, base.floats)):
-            for name in tensors:
-                # Stem and layer1.
-                if stage_of(name.split("/")[0]) <= 1:
-                    tensors[name] = own[name]
-        drawn[seed] = integer_network.IntegerNetwork(moved, base.scales, floats, {})
-    return {
-        superclass: heads.resize_network(drawn[superclass], width)
-        for superclass, width in WIDTHS.items()
-    }
+    return small_int8_networks
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +72,8 @@ def keras_logits(model):
     """Returns a function that runs a network over images, in the Keras model."""
 
     def run(network, images):
-        int8_grid.assign_integer(heads.resize_network(network, WIDEST), model)
+        widest = model.output_shape[-1]
+        int8_grid.assign_integer(heads.resize_network(network, widest), model)
         return model.predict_on_batch(images)[:, : network.floats["fc/bias"].size]
 
     return run

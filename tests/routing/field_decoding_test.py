@@ -109,6 +109,19 @@ def test_pieces_have_steps_of_their_own(decode, spread):
     np.testing.assert_array_equal(decode(packed), np.concatenate(pieces), strict=True)
 
 
+def test_no_pieces_give_no_residuals():
+    packed = fields.pack(np.zeros(0, np.int8), [])
+    found = field_decoding.residuals(
+        tf.constant(packed.packed),
+        bits=tf.constant(packed.bits),
+        sizes=packed.sizes,
+        steps=tf.zeros([0], tf.int32),
+        places=tf.constant(packed.places),
+        values=tf.constant(packed.values),
+    )
+    np.testing.assert_array_equal(found, fields.unpack(packed), strict=True)
+
+
 def test_one_trace_serves_all(decode):
     for bits in fields.ZEROS:
         decode(_fields(bits, 1, words=bits, exceptions=bits))

@@ -8,7 +8,7 @@ from ss_tf.config import ModelConfig
 from ss_tf.data import catalog
 from ss_tf.deltas import bank
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.models import heads, integer_network, quantization
+from ss_tf.models import heads, integer_network, quantization, trunk
 from ss_tf.routing import loading
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.training.run_dir import RunDir
@@ -84,6 +84,61 @@ def test_networks_are_those_of_the_bank(config, run, networks):
         assert integer_network.digest(subs[superclass]) == digest
 
 
+def _assert_alike(config, run, images):
+    """Compares both routers of a run, all superclasses open; returns the one of deltas."""
+    policy = RoutingPolicy(top_k=3)
+    route = loading.load_router(config, run, image_format=FORMAT, policy=policy)
+    vanilla = loading.load_vanilla_router(config, run, image_format=FORMAT, policy=policy)(images)
+    for name, values in route(images).items():
+        np.testing.assert_array_equal(values, vanilla[name], err_msg=name)
+    return route
+
+
+@pytest.mark.slow
+def test_sub_networks_may_be_the_base_but_for_their_heads(config, run, images, networks):
+    for name, superclass in (("a", 0), ("c", 2)):
+        head = networks[superclass]
+        own = {
+            "kernels": {"fc/kernel": head.kernels["fc/kernel"]},
+            "floats": {"fc/bias": head.floats["fc/bias"]},
+        }
+        base = networks[None]
+        sub = dataclasses.replace(
+            base, kernels=base.kernels | own["kernels"], floats=base.floats | own["floats"]
+        )
+        bank.write_entry(run.bank_dir, name, base=base, sub=sub)
+    route = _assert_alike(config, run, images)
+    assert route.networks._tail_part.kernel_sizes == ()
+
+
+@pytest.mark.slow
+def test_all_superclasses_may_have_one_label(config, run, images):
+    alone = SuperclassMap.from_groups({name: [name] for name in "abc"})
+    run.map_file.write_text(alone.to_json())
+    for name in ("a", "c"):
+        bank.entry_path(run.bank_dir, name).unlink()
+    route = _assert_alike(config, run, images)
+    assert route(images)["scores"].shape == (6, 3)
+
+
+@pytest.mark.slow
+def test_a_trunk_that_was_replaced_between_two_readings_is_refused(
+    config, run, networks, monkeypatch
+):
+    shared_stage = trunk.shared_stage
+
+    def replace_after(base, subs):
+        stage = shared_stage(base, subs)
+        gamma = {"bn1/gamma": 2 * base.floats["bn1/gamma"]}
+        sub = dataclasses.replace(networks[2], floats=networks[2].floats | gamma)
+        bank.write_entry(run.bank_dir, "c", base=networks[None], sub=sub)
+        return stage
+
+    monkeypatch.setattr(trunk, "shared_stage", replace_after)
+    with pytest.raises(ValueError, match=r"c\.safetensors has another floats/bn1/gamma than the "):
+        _load(config, run)
+
+
 def _load(config, run):
     loading.load_router(config, run, image_format=FORMAT)
 
@@ -100,6 +155,23 @@ def test_what_is_missing_is_said_with_what_to_do(config, run):
         _load(config, run)
 
 
+def _narrowed(network):
+    kernels = network.kernels | {"fc/kernel": network.kernels["fc/kernel"][:16]}
+    return dataclasses.replace(network, kernels=kernels)
+
+
+def _headless(network):
+    groups = {
+        group: {
+            name: tensor
+            for name, tensor in getattr(network, group).items()
+            if not integer_network.is_head(name)
+        }
+        for group in ("kernels", "scales", "floats")
+    }
+    return dataclasses.replace(network, **groups)
+
+
 @pytest.mark.slow
 def test_networks_that_do_not_fit_are_refused(config, run, networks):
     bank.entry_path(run.bank_dir, "c").unlink()
@@ -107,6 +179,18 @@ def test_networks_that_do_not_fit_are_refused(config, run, networks):
     bank.write_entry(run.bank_dir, "c", base=networks[None], sub=other)
     with pytest.raises(ValueError, match="'c' has 4 classes, expected its 2 subclasses"):
         _load(config, run)
+    for other, message in (
+        (heads.resize_network(networks[None], 8), "of 8 classes, expected 3: it belongs"),
+        (_narrowed(networks[None]), "of 16 inputs, expected 32 of the run's flags: it belongs"),
+        (_headless(networks[None]), "is no network of the run: 'fc/kernel' is missing"),
+    ):
+        integer_network.save(other, run.int8_file("super"))
+        with pytest.raises(ValueError, match=rf"super\S*\.safetensors .*{message}"):
+            _load(config, run)
+    flat = dataclasses.replace(config, sub_init="flat")
+    integer_network.save(networks[None], run.int8_file("flat"))
+    with pytest.raises(ValueError, match=r"flat\S* has a head of 3 classes, expected 8: .*map"):
+        _load(flat, run)
     floats = {name: value for name, value in networks[None].floats.items() if name != "bn1/gamma"}
     base = dataclasses.replace(networks[None], floats=floats)
     with pytest.raises(ValueError, match=r"x is not of the form .* the network has no bn1/gamma"):

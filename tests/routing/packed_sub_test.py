@@ -163,6 +163,24 @@ def test_packing_leaves_both_networks_alone(part, base, draw_network):
     assert (integer_network.digest(base), integer_network.digest(sub)) == before
 
 
+def test_a_part_of_the_head_alone_is_restored(base, draw_network):
+    part = flat_part.FlatPart(["fc/kernel", "fc/bias"], base)
+    sub = draw_network(1, num_classes=4)
+    packed = packed_sub.pack(part, base=base, sub=sub)
+    assert len(packed.numbers) == len(packed_sub.none(part).numbers) == 3
+    restored = packed_sub.restore(
+        tf.constant(packed.kernel_streams),
+        tf.constant(packed.rest),
+        tf.constant(packed.numbers),
+        part,
+        base_kernels=tf.constant(part.kernel_vector(base)),
+        base_floats=tf.constant(part.float_vector(base)),
+        num_features=base.kernels["fc/kernel"].shape[0],
+    )
+    fields = (restored.kernels, restored.floats, restored.head, restored.bias)
+    _assert_restored(packed_sub.Restored(*(field.numpy() for field in fields)), part, sub)
+
+
 def test_stages_outside_the_part_are_not_stored(base, draw_network):
     part = flat_part.FlatPart(["layer2.0.conv1/kernel", "fc/kernel", "fc/bias"], base)
     sub = draw_network(1)

@@ -76,6 +76,15 @@ def test_a_policy_cannot_be_changed():
     assert hash(made) == hash(RoutingPolicy())
 
 
+def test_whole_numbers_become_floats():
+    whole = dict.fromkeys(("tau", "early_exit", "base_weight", "abstain_below"), 1)
+    made = RoutingPolicy.from_json(_json(**whole, temperatures={"a": 2}))
+    assert made == RoutingPolicy(top_k=3, **whole, temperatures={"a": 2})
+    assert {type(getattr(made, name)) for name in whole} == {float}
+    assert type(made.temperatures["a"]) is float
+    assert type(made.top_k) is int
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

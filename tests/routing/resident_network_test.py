@@ -112,6 +112,23 @@ def stateless_logits(model, more_networks, images):
     return {n: sub(tf.constant(n), images).numpy() for n in more_networks.keys() - {None}}
 
 
+def test_threads_get_the_answers_of_serial_calls(resident, images):
+    base, sub = _functions(resident)
+
+    def run(call):
+        superclass, batch = call
+        return (base(batch) if superclass is None else sub(tf.constant(superclass), batch)).numpy()
+
+    batches = [images, images[:1], images[2:5]]
+    calls = [(superclass, batch) for superclass in (0, 2, None) for batch in batches] * 6
+    expected = [run(call) for call in calls[:9]] * 6
+    order = np.random.default_rng(0).permutation(len(calls))
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        found = threads.map(lambda number: run(calls[number]), order)
+        for number, logits in zip(order, found, strict=True):
+            np.testing.assert_array_equal(logits, expected[number], strict=True)
+
+
 @pytest.mark.parametrize("num_slots", [1, 2, 3])
 def test_a_cache_changes_no_bit(model, more_networks, images, stateless_logits, num_slots):
     budget = num_slots * _resident(model, more_networks, None).restored_bytes

@@ -4,6 +4,9 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from ss_tf.hierarchy import superclass_map
 from ss_tf.routing import decisions, router, sub_logits
@@ -88,6 +91,24 @@ def test_decisions_by_hand(networks):
     assert set(routed) == set(FIELDS)
 
 
+def _assert_as_the_reference(routed, tables, *, base_kind, policy):
+    subs = {
+        superclass: sub_logits.SubLogits(np.arange(len(tables[name])), tables[name])
+        for superclass, name in ((0, "bird"), (2, "cat"))
+    }
+    expected = decisions.decide(tables[None], subs, MAP, base_kind=base_kind, policy=policy)
+    assert set(routed) == set(FIELDS)
+    for name in FIELDS:
+        found, wanted = routed[name].numpy(), getattr(expected, name)
+        assert found.dtype == wanted.dtype, name
+        if found.dtype == np.float32:
+            # A graph may round the smallest numbers of float32 to 0.
+            np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-37, err_msg=name)
+        else:
+            np.testing.assert_array_equal(found, wanted, err_msg=name)
+    return expected
+
+
 SOFT = RoutingPolicy(top_k=2, tau=0.8, temperatures={"bird": 1.7, "cat": 0.6})
 
 
@@ -107,26 +128,79 @@ def test_decisions_are_those_of_the_reference(base_kind, policy):
     networks = _random_networks({"super": 3, "flat": 6}[base_kind])
     indices = np.random.default_rng(0).permutation(40)
     routed = router.Router(networks, MAP, base_kind=base_kind, policy=policy)(_images(*indices))
-    subs = {
-        superclass: sub_logits.SubLogits(np.arange(40), networks.tables[name][indices])
-        for superclass, name in ((0, "bird"), (2, "cat"))
-    }
-    expected = decisions.decide(
-        networks.tables[None][indices], subs, MAP, base_kind=base_kind, policy=policy
-    )
-    assert set(routed) == set(FIELDS)
-    for name in FIELDS:
-        found, wanted = routed[name].numpy(), getattr(expected, name)
-        assert found.dtype == wanted.dtype, name
-        if found.dtype == np.float32:
-            np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-6, err_msg=name)
-        else:
-            np.testing.assert_array_equal(found, wanted, err_msg=name)
+    tables = {name: table[indices] for name, table in networks.tables.items()}
+    _assert_as_the_reference(routed, tables, base_kind=base_kind, policy=policy)
     best = routed["scores"].numpy().argmax(axis=1)
     decided = np.where(routed["label"] == -1, best, routed["label"])
     np.testing.assert_array_equal(best, decided)
     if policy.abstain_below:
         assert 0 < np.mean(routed["label"] == -1) < 1
+
+
+_ABOVE_1 = np.nextafter(np.float32(1), np.float32(2))
+
+
+@pytest.mark.parametrize(
+    ("base_kind", "base", "bird", "policy", "label", "num_opened"),
+    [
+        # In the last bit of float32, and where scores are equal in float64, too.
+        ("super", [_ABOVE_1, 1, 1], [1, 1, _ABOVE_1], HARD, 5, 1),
+        ("super", [1, 0, 0], [0, 1e-30, 0], HARD, 2, 1),
+        ("flat", [9, 0, 0, 0, 0, 0], [0, 0, 1e-30], RoutingPolicy(base_weight=0), 5, 1),
+        ("super", [1, 0, 0], [0, 1e-5, 0], RoutingPolicy(temperatures={"bird": 1000}), 2, 1),
+        ("super", [20, 0, 0], [0, 1, 0], RoutingPolicy(top_k=2, tau=1), 2, 2),
+        # The first label has 1 - 5e-8; early_exit is the float32 next to 1 where it is rounded.
+        ("flat", [np.log(1e8), *[0] * 5], [0, 0, 1], RoutingPolicy(early_exit=1 - 4e-8), 5, 1),
+        ("flat", [np.log(1e8), *[0] * 5], [0, 0, 1], RoutingPolicy(early_exit=1 - 6e-8), 0, 0),
+        ("flat", [9, 0, 0, 0, 0, 0], [0, 0, 1], RoutingPolicy(base_weight=1), 0, 1),
+    ],
+)
+def test_decisions_are_the_references_where_float32_saturates(
+    base_kind, base, bird, policy, label, num_opened
+):
+    networks = FakeNetworks({None: [base], "bird": [bird], "cat": [[0, 0]]})
+    routed = router.Router(networks, MAP, base_kind=base_kind, policy=policy)(_images(0))
+    _assert_as_the_reference(routed, networks.tables, base_kind=base_kind, policy=policy)
+    assert (int(routed["label"][0]), np.sum(routed["opened"])) == (label, num_opened)
+
+
+class WildNetworks(FakeNetworks):
+    """Networks whose tables can be changed after the graph was traced."""
+
+    def base_logits(self, features):
+        def look_up(indices):
+            return self.tables[None][indices.astype(int)]
+
+        logits = tf.numpy_function(look_up, [features[:, 0, 0, 0]], tf.float32)
+        return tf.ensure_shape(logits, [None, None])
+
+
+_WILD = st.floats(-1e4, 1e4, width=32, allow_subnormal=False) | st.sampled_from(
+    [0, 1, float(_ABOVE_1), 1e-30, 1e-5, 16, 17, 20, 37, 88, 104, 745, 750, -750, 1e30, -3e38]
+)
+_POLICIES = [
+    ("super", HARD),
+    ("super", RoutingPolicy(top_k=3, temperatures={"bird": 1e3, "cat": 1e-3}, abstain_below=0.5)),
+    ("flat", RoutingPolicy(top_k=2, tau=0.99, early_exit=1 - 4e-8)),
+    ("flat", RoutingPolicy(top_k=2, base_weight=0.5, abstain_below=0.9)),
+]
+_ROUTERS = {}
+
+
+@pytest.mark.parametrize("number", range(len(_POLICIES)))
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_wild_logits_are_decided_as_by_the_reference(number, data):
+    base_kind, policy = _POLICIES[number]
+    if number not in _ROUTERS:
+        route = router.Router(WildNetworks({}), MAP, base_kind=base_kind, policy=policy)
+        _ROUTERS[number] = route
+    route, tables = _ROUTERS[number], {}
+    for name, width in ((None, {"super": 3, "flat": 6}[base_kind]), ("bird", 3), ("cat", 2)):
+        tables[name] = data.draw(hnp.arrays(np.float32, (4, width), elements=_WILD))
+    route.networks.tables = tables
+    _assert_as_the_reference(route(_images(*range(4))), tables, base_kind=base_kind, policy=policy)
+    assert route.route.experimental_get_tracing_count() == 1
 
 
 def test_each_sub_network_runs_once_over_the_images_that_open_it(networks):
@@ -180,18 +254,61 @@ def test_the_oracle_opens_the_superclass_that_is_given(networks):
     routed = route.oracle(_images(0, 0, 3), np.array([0, 2, 1]))
     np.testing.assert_array_equal(routed["superclass"], [0, 2, 1])
     np.testing.assert_array_equal(routed["label"], [5, 3, 1])
-    np.testing.assert_allclose(routed["superclass_probability"], [0.8, 0.1, 0.3], rtol=1e-6)
+    np.testing.assert_array_equal(routed["superclass_probability"], np.ones(3, np.float32))
+    np.testing.assert_allclose(routed["subclass_probability"], [0.7, 0.5, 1], rtol=1e-6)
+    expected = [[0.1, 0, 0.2, 0, 0, 0.7], [0, 0, 0, 0.5, 0.5, 0], [0, 1, 0, 0, 0, 0]]
+    np.testing.assert_allclose(routed["scores"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(routed["opened"], np.eye(3, dtype=bool)[[0, 2, 1]])
+    assert set(routed) == set(FIELDS)
     assert route.oracle(_images(), np.zeros(0, int))["label"].shape == (0,)
+    for bad in ([0.0, 0.7], [False, True], ["0", "1"]):
+        with pytest.raises(ValueError, match=r"Superclasses are .*, expected integers\.$"):
+            route.oracle(_images(0, 1), np.array(bad))
     for bad in ([0, 3], [-1, 0], [0]):
         with pytest.raises(ValueError, match=r"expected one of 0\.\.2 for each of 2 images"):
             route.oracle(_images(0, 1), np.array(bad))
+
+
+@pytest.mark.parametrize(
+    ("base_kind", "policy"),
+    [
+        ("super", HARD),
+        ("super", RoutingPolicy(abstain_below=1)),
+        ("flat", RoutingPolicy(top_k=2, early_exit=0, base_weight=1, abstain_below=1)),
+    ],
+)
+def test_the_oracle_stays_in_a_superclass_that_the_base_rules_out(base_kind, policy):
+    # exp(-1000) is 0 in float64, too. Of the cat, scores are equal and logits are not.
+    base = [[1000, 0, 0]] if base_kind == "super" else [[1000, 0, 0, 0, 0, 0]]
+    networks = FakeNetworks({None: base, "bird": [[0, 0, 0]], "cat": [[0, 1e-30]]})
+    route = router.Router(networks, MAP, base_kind=base_kind, policy=policy)
+    routed = route.oracle(_images(0, 0), np.array([2, 1], np.uint8))
+    np.testing.assert_array_equal(routed["label"], [4, 1])
+    np.testing.assert_array_equal(routed["superclass"], [2, 1])
+    np.testing.assert_array_equal(routed["subclass"], [1, 0])
+    np.testing.assert_array_equal(routed["superclass_probability"], [1, 1])
+    np.testing.assert_array_equal(routed["subclass_probability"], [0.5, 1])
+
+
+def test_where_all_superclasses_have_one_label_no_sub_network_is_asked():
+    alone = superclass_map.SuperclassMap.from_groups({"a": ["a"], "b": ["b"]})
+    networks = FakeNetworks({None: LOG([[3, 1], [1, 3]])})
+    networks.sub_logits = None
+    route = router.Router(networks, alone, base_kind="super", policy=RoutingPolicy(top_k=2))
+    for routed in (route(_images(0, 1)), route.oracle(_images(0, 1), np.array([0, 1]))):
+        np.testing.assert_array_equal(routed["label"], [0, 1])
+        np.testing.assert_array_equal(routed["subclass"], [0, 0])
+    np.testing.assert_allclose(route(_images(0))["scores"], [[0.75, 0.25]], rtol=1e-6)
 
 
 def test_the_probabilities_of_the_first_stage(networks):
     route = router.Router(networks, MAP, base_kind="super")
     found = route.superclass_probabilities(tf.constant(_images(0, 3)))
     np.testing.assert_allclose(found, [[0.8, 0.1, 0.1], [0.4, 0.3, 0.3]], rtol=1e-6)
+    assert found.dtype == tf.float32
     assert route.superclass_probabilities(tf.constant(_images())).shape == (0, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images hold NaN or infinity"):
+        route.superclass_probabilities(tf.constant(_images(0, np.nan)))
 
 
 @pytest.mark.parametrize(

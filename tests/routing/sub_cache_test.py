@@ -144,6 +144,18 @@ def test_empty_slots_take_no_memory_and_full_ones_what_they_hold():
     assert sizes == [4096 + 4 * 64 + (NUM_FEATURES + 4) * 5, 0]
 
 
+def test_a_miss_keeps_no_slot_in_memory():
+    cached = CachedCounting(2)
+    for superclass in (4, 3):
+        cached.look_up(superclass)
+    is_held, *found = cached.cache._look_up(tf.constant(1, tf.int64))
+    assert not is_held
+    assert [tensor.shape.as_list() for tensor in found] == [[0], [0], [NUM_FEATURES, 0], [0]]
+    is_held, *found = cached.cache._look_up(tf.constant(3, tf.int64))
+    assert is_held
+    _check(dict(zip(FIELDS, found, strict=True)), 3)
+
+
 @pytest.mark.parametrize("num_slots", [1, 3])
 def test_threads_never_see_a_slot_half_written(num_slots):
     cached = CachedCounting(num_slots)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ss_tf.data import examples
-from ss_tf.deltas import bank, layout
-from ss_tf.models import integer_network
+from ss_tf.deltas import bank, layout, sizes
+from ss_tf.models import delta_grid, integer_network
 from ss_tf.training import distribution, metrics_log, networks, stages, sub_networks
 from ss_tf.training.run_dir import RunDir
 
@@ -138,6 +138,35 @@ def test_small_kernels_get_finer_steps_within_the_same_bits():
     wider = step - 1 / 8
     both = entropy("conv1/kernel", round(wider))
     assert both + entropy("small/kernel", round(wider * (180 / 9000) ** 0.15)) > 9180 * 1.0
+
+
+def test_no_kernel_is_rounded_to_one_step_twice(monkeypatch):
+    base, weights = _base_and_weights(7.0)
+    rng = np.random.default_rng(1)
+    names = [f"small{number}/kernel" for number in range(150)]
+    small = {name: rng.integers(-90, 91, (1, 1, 4, 5)).astype(np.int8) for name in names}
+    scales = {name: np.full(5, 0.25, np.float32) for name in names}
+    base = dataclasses.replace(base, kernels=base.kernels | small, scales=base.scales | scales)
+    weights |= {
+        name: 0.25 * (kernel + rng.normal(0, 7.0, (4, 5))) for name, kernel in small.items()
+    }
+    steps, entropies = set(), []
+    whole_steps, entropy_bytes = delta_grid.whole_steps, sizes.entropy_bytes
+
+    def note_step(step, relative):
+        found = whole_steps(step, relative)
+        steps.add((float(relative), float(found)))
+        return found
+
+    monkeypatch.setattr(delta_grid, "whole_steps", note_step)
+    monkeypatch.setattr(
+        sizes, "entropy_bytes", lambda values: entropies.append(1) or entropy_bytes(values)
+    )
+    sub_networks.finest_step(base, weights, bits=1.0)
+    of_largest = {step for relative, step in steps if relative == 1}
+    of_small = {step for relative, step in steps if relative < 1}
+    assert len(of_small) < len(of_largest)
+    assert len(entropies) == len(of_largest) + 150 * len(of_small)
 
 
 def test_a_network_that_moved_further_gets_a_wider_step():
