@@ -13,8 +13,8 @@ those of trained runs. Systems, each in a process of its own, all alive at once 
   vanilla                 the router with all networks resident in float32.
   flat                    one network in float32: vanilla's operations, once.
 
-The base of drawn networks cannot decide as is wished, so the superclasses are given to the router's
-oracle: it runs the base all the same, and opens as many sub networks as hard routing. A run's base
+The base of drawn networks cannot decide as is wished, so it is run, and then others take the place
+of its logits, which give the superclasses that are wanted. The rest is hard routing. A run's base
 routes by itself. Batches are "even", all superclasses as often, which opens the most, or have the
 "shares" of the validation images; of drawn networks, superclass k has 1 / (k + 1) of the first's.
 

@@ -160,7 +160,7 @@ def profiles(
             # More of the short ones.
             repetitions = max(1, effort.repetitions // (2 if batch == 1 else 8))
             seconds = workers[name].ask(
-                "parts", call=source.oracle_call(batch), repetitions=repetitions
+                "parts", call=source.told_call(batch), repetitions=repetitions
             )
             opened = seconds.pop("opened")
             milliseconds = {part: 1000 * value for part, value in seconds.items()}

@@ -13,7 +13,7 @@ _SEED = 0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Drawn:
-    """Random images, whose superclasses are given to the router: its oracle.
+    """Random images, whose superclasses the base is told.
 
     Of the mix "shares", superclass k has 1 / (k + 1) of the first one's share.
 
@@ -36,7 +36,7 @@ class Drawn:
         pairs = zip(rows.tolist(), drawn.tolist(), strict=True)
         return [{"rows": row, "superclasses": given} for row, given in pairs]
 
-    def oracle_call(self, batch: int) -> dict:
+    def told_call(self, batch: int) -> dict:
         """Returns a call of an even mix whose superclasses are given."""
         return self.calls(EVEN, batch=batch, count=1)[0]
 
@@ -73,7 +73,7 @@ class Real:
             rows = np.array([[generator.choice(of[s]) for s in row] for row in wanted])
         return [{"rows": row.tolist(), "superclasses": None} for row in rows]
 
-    def oracle_call(self, batch: int) -> dict:
+    def told_call(self, batch: int) -> dict:
         """Returns a call of an even mix whose superclasses are given: the true ones."""
         (call,) = self.calls(EVEN, batch=batch, count=1)
         return call | {"superclasses": self.superclass_of_image[call["rows"]].tolist()}

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from routing_systems import runs
 from ss_tf.data import catalog
+from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, integer_network, quantization
 from ss_tf.models.pure_network import PureNetwork
 from ss_tf.models.resnet import build_resnet
@@ -32,8 +33,8 @@ class System:
 
     Attributes:
       networks: what it computes logits with.
-      classify: function of images and, or None, their superclasses, that returns their labels and
-        the scores of all labels.
+      classify: function of images and, or None, the superclasses that the base is to decide, that
+        returns their labels and the scores of all labels.
     """
 
     networks: Networks
@@ -72,7 +73,8 @@ def load(kind: str, run: RunDir) -> System:
         CACHED: functools.partial(loading.load_router, cache_bytes=_CACHE_BYTES),
         VANILLA: loading.load_vanilla_router,
     }[kind]
-    return _two_stage(load_router(config, run, image_format=image_format))
+    router = load_router(config, run, image_format=image_format)
+    return _two_stage(router, run.superclass_map(), base_kind=config.base)
 
 
 def load_flat(run: RunDir) -> AllResident:
@@ -103,9 +105,41 @@ def _flat(networks: AllResident) -> System:
     return System(networks=networks, classify=classify)
 
 
-def _two_stage(router: Router) -> System:
+def _two_stage(router: Router, superclass_map: SuperclassMap, *, base_kind: str) -> System:
+    networks = _Steered(router.networks, superclass_map, is_flat=base_kind == FLAT)
+    steered = Router(networks, superclass_map, base_kind=base_kind)
+
     def classify(images, superclasses):
-        result = router(images) if superclasses is None else router.oracle(images, superclasses)
+        if superclasses is None:
+            result = router(images)
+        else:
+            networks.superclasses.assign(superclasses)
+            result = steered(images)
         return result["label"].numpy(), result["scores"]
 
     return System(networks=router.networks, classify=classify)
+
+
+class _Steered(tf.Module):
+    """Networks whose base is run, and then says what it is told.
+
+    Attributes:
+      image_shape: of the networks.
+      superclasses: int64 variable `[batch]`, what the base decides.
+    """
+
+    def __init__(self, networks: Networks, superclass_map: SuperclassMap, *, is_flat: bool):
+        super().__init__()
+        self._networks, self.image_shape = networks, networks.image_shape
+        self.features, self.sub_logits = networks.features, networks.sub_logits
+        self.superclasses = tf.Variable([0], shape=[None], dtype=tf.int64, trainable=False)
+        # A variable, as a product with a constant 0 would be left out, and the base with it.
+        self._nothing = tf.Variable(0.0, trainable=False)
+        members = np.eye(superclass_map.num_superclasses, dtype=np.float32)
+        members = members[:, list(superclass_map.superclass_of_label)] if is_flat else members
+        self._logits = tf.constant(100 * members)
+
+    def base_logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns logits that leave no doubt."""
+        told = tf.gather(self._logits, self.superclasses)
+        return told + self._nothing * self._networks.base_logits(features)

@@ -30,7 +30,7 @@ _SMALLEST = _Effort((2, 3, 4, 6, 16), (2, 4))
 _FAST = _Effort((2, 4, 16), (2, 4))
 _FASTEST = _Effort((2, 4, 16), ())
 _MANY = 1 << 18
-# A packing inside another takes a quarter of the time that all else takes to undo, so it has to pay.
+# A packing inside another takes a quarter of the time of all else to undo, so it has to pay.
 _WORTH_NESTING = 0.9
 # Below, a description is longer than what it saves.
 _SHORTEST = 64

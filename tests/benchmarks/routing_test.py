@@ -117,7 +117,7 @@ def test_mixes_of_real_images_are_routed_by_the_base():
     (call,) = source.calls("even", batch=6, count=1)
     assert superclasses[call["rows"]].tolist() == [0, 1, 2, 0, 1, 2]
     assert call["superclasses"] is None
-    assert source.oracle_call(3)["superclasses"] == [0, 1, 2]
+    assert source.told_call(3)["superclasses"] == [0, 1, 2]
     assert [call["rows"] for call in source.all_calls(4)] == [[0, 1, 2, 3], [4, 5]]
 
 
