@@ -29,6 +29,8 @@ ZEROS = {2: 1, 4: 7, 8: 0}
 LARGEST_STEPS = {2: 63, 4: 15, 8: 1}
 # Fields are unpacked by the word of 32 bits.
 MULTIPLE = 4
+# Bytes of Huffman codes per byte; an eighth is the least there can be.
+_FEW_CODES = 0.2
 # What an exception takes when compressed, seen on real networks.
 _EXCEPTION_BYTES = 2.3
 
@@ -101,8 +103,15 @@ def streams(fields: Fields) -> tuple[bytes, bytes]:
 
 
 def compress(data: np.ndarray) -> bytes:
-    """Returns the smaller zlib stream of uint8 data: with matches, or with Huffman codes alone."""
-    return min(zlib.compress(data.tobytes(), 9), huffman.compress(data), key=len)
+    """Returns a small zlib stream of uint8 data.
+
+    Of Huffman codes alone or, where few bytes differ from the rest, with matches if that is
+    smaller. Elsewhere to look for matches takes seconds, and finds none that are worth it.
+    """
+    codes = huffman.compress(data)
+    if len(codes) > _FEW_CODES * data.size:
+        return codes
+    return min(codes, zlib.compress(data.tobytes(), 9), key=len)
 
 
 def _roughly_bytes(fields: Fields) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ss_tf.deltas import fields
+from ss_tf.deltas import fields, huffman
 
 _INT8 = st.integers(-128, 127)
 
@@ -223,11 +223,18 @@ def test_streams_are_zlib_of_the_fields_and_of_the_exceptions():
 
 @given(st.binary(max_size=3000))
 @settings(max_examples=30, deadline=None)
-def test_the_smaller_of_two_streams_is_taken(data):
+def test_any_bytes_are_compressed_to_zlib(data):
     data = np.frombuffer(data * 3, np.uint8)
+    assert zlib.decompress(fields.compress(data)) == data.tobytes()
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.05])
+def test_where_few_bytes_differ_matches_are_made_use_of(share):
+    rng = np.random.default_rng(0)
+    data = np.where(rng.random(20_000) < share, rng.integers(0, 256, 20_000), 85).astype(np.uint8)
     stream = fields.compress(data)
     assert zlib.decompress(stream) == data.tobytes()
-    assert len(stream) <= len(zlib.compress(data.tobytes(), 9))
+    assert len(stream) <= min(len(zlib.compress(data.tobytes(), 9)), len(huffman.compress(data)))
 
 
 @pytest.mark.parametrize(
