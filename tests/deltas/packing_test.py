@@ -51,7 +51,7 @@ def test_long_sequences_are_restored_near_their_entropy(size, spread):
     limit = 1.03 if size < 2**18 else 1.03 / 0.9
     assert stored < limit * _order0_bytes(values)
     # Huffman codes of the values themselves spend a bit at least on each.
-    assert limit * _order0_bytes(values) < 0.9 * len(huffman.compress(values.view("u1")))
+    assert stored < 0.9 * len(huffman.compress(values.view("u1")))
     assert encoded.cost == pytest.approx(stored, rel=0.03)
 
 
