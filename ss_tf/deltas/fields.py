@@ -31,6 +31,7 @@ LARGEST_STEPS = {2: 63, 4: 15, 8: 1}
 MULTIPLE = 4
 # Bytes of Huffman codes per byte; an eighth is the least there can be.
 _FEW_CODES = 0.2
+_MUCH = 1 << 16
 # What an exception takes when compressed, seen on real networks.
 _EXCEPTION_BYTES = 2.3
 
@@ -96,20 +97,19 @@ def unpack(fields: Fields) -> np.ndarray:
     return residuals
 
 
-def streams(fields: Fields) -> tuple[bytes, bytes]:
-    """Returns two zlib streams: of the packed fields, and of the exceptions' places and values."""
-    exceptions = fields.places.astype("<i4").tobytes() + fields.values.tobytes()
-    return compress(fields.packed), zlib.compress(exceptions, 9)
+def exception_bytes(fields: Fields) -> bytes:
+    """Returns the places of the exceptions, as little-endian int32, and then their values."""
+    return fields.places.astype("<i4").tobytes() + fields.values.tobytes()
 
 
 def compress(data: np.ndarray) -> bytes:
     """Returns a small zlib stream of uint8 data.
 
-    Of Huffman codes alone or, where few bytes differ from the rest, with matches if that is
-    smaller. Elsewhere to look for matches takes seconds, and finds none that are worth it.
+    Of Huffman codes alone, or with matches if that is smaller. Of much data they are looked for
+    only where few bytes differ from the rest: elsewhere it takes seconds, and none are worth it.
     """
     codes = huffman.compress(data)
-    if len(codes) > _FEW_CODES * data.size:
+    if data.size > _MUCH and len(codes) > _FEW_CODES * data.size:
         return codes
     return min(codes, zlib.compress(data.tobytes(), 9), key=len)
 

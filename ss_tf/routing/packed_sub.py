@@ -65,8 +65,7 @@ def pack(part: FlatPart, *, base: IntegerNetwork, sub: IntegerNetwork) -> Packed
     floats = np.concatenate([differing, sub.floats[HEAD_BIAS].view(np.uint32)])
     rest = b"".join(
         [
-            packed.places.astype("<i4").tobytes(),
-            packed.values.tobytes(),
+            fields.exception_bytes(packed),
             head.tobytes(),
             floats.astype("<u4").view(np.uint8).reshape(-1, 4).T.tobytes(),
         ]
