@@ -9,7 +9,6 @@ import sys
 from absl import flags
 
 from ss_tf import command_line, run_flags
-from ss_tf.training.run_dir import RunDir
 
 flags.declare_key_flag("run_dir")
 flags.declare_key_flag("data_dir")
@@ -17,11 +16,8 @@ flags.declare_key_flag("data_dir")
 
 def main(argv: list[str]) -> None:
     """Evaluates the run of --run_dir."""
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
-    run = RunDir(run_flags.run_dir())
-    run_flags.adopt_run_flags(run.flags_file)
-    config = run_flags.run_config()
+    command_line.refuse_arguments(argv)
+    config, run = run_flags.open_run()
 
     from ss_tf.evaluation import evaluate  # After the flags: --help need not wait for TensorFlow.
 

@@ -9,7 +9,6 @@ The model takes images as floats, as pixels or as encoded files: docs/EXPORT.md.
 from absl import flags
 
 from ss_tf import command_line, run_flags
-from ss_tf.training.run_dir import RunDir
 
 for name in ("run_dir", "format", "output", "routing"):
     flags.declare_key_flag(name)
@@ -17,11 +16,8 @@ for name in ("run_dir", "format", "output", "routing"):
 
 def main(argv: list[str]) -> None:
     """Exports the run of --run_dir."""
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
-    run = RunDir(run_flags.run_dir())
-    run_flags.adopt_run_flags(run.flags_file)
-    config = run_flags.run_config()
+    command_line.refuse_arguments(argv)
+    config, run = run_flags.open_run()
 
     from ss_tf.export import export_run  # After the flags: --help need not wait for TensorFlow.
 

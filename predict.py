@@ -15,7 +15,6 @@ For a run on the bundled typefaces, images show white characters on black.
 from absl import flags
 
 from ss_tf import command_line, run_flags
-from ss_tf.training.run_dir import RunDir
 
 for name in ("run_dir", "routing", "top_k", "json", "cache_mb"):
     flags.declare_key_flag(name)
@@ -25,9 +24,7 @@ def main(argv: list[str]) -> int:
     """Predicts the images on the command line; returns 1 if one could not be read."""
     if len(argv) < 2:
         raise ValueError("no image given, expected at least one file or folder.")
-    run = RunDir(run_flags.run_dir())
-    run_flags.adopt_run_flags(run.flags_file)
-    config = run_flags.run_config()
+    config, run = run_flags.open_run()
 
     from ss_tf.evaluation import predict  # After the flags: --help need not wait for TensorFlow.
 

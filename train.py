@@ -18,8 +18,7 @@ flags.adopt_module_key_flags(flag_defs)
 
 def main(argv: list[str]) -> None:
     """Trains what --stage asks for."""
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
+    command_line.refuse_arguments(argv)
     run = RunDir(run_flags.run_dir())
     run_flags.adopt_run_flags(run.flags_file)
     run_flags.check_networks_from()

@@ -41,6 +41,16 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     app.run(main_with_errors_in_one_line)
 
 
+def refuse_arguments(argv: list[str]) -> None:
+    """Raises ValueError naming the first word on the command line that belongs to no flag.
+
+    Args:
+      argv: what `run` gave to `main`: the script, and what is left beside flags.
+    """
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}, expected --flags only (--helpshort).")
+
+
 def _report(message: str, *, script: str) -> int:
     """Prints the message of the error that is being handled; returns the exit code."""
     logging.debug("The error's origin:", exc_info=True)

@@ -80,6 +80,13 @@ def cache_bytes() -> int:
     return 1_000_000 * inference_defs.CACHE_MB.value
 
 
+def open_run() -> tuple[config.RunConfig, RunDir]:
+    """Returns settings and folder of --run_dir's run; raises as `adopt_run_flags`, `run_config`."""
+    run = RunDir(run_dir())
+    adopt_run_flags(run.flags_file)
+    return run_config(), run
+
+
 def run_config() -> config.RunConfig:
     """Returns all flags that decide what a run trains.
 

@@ -102,6 +102,13 @@ def test_places_may_change_from_call_to_call(parse_flags, tmp_path, write_run):
     assert str(run_flags.data_config().data_dir) == "/new"
 
 
+def test_a_run_is_opened_with_its_own_flags(parse_flags, tmp_path, write_run):
+    write_run("--base_width=8")
+    parse_flags(f"--run_dir={tmp_path}")
+    config, run = run_flags.open_run()
+    assert (config.model.base_width, run.path) == (8, tmp_path)
+
+
 def test_a_new_run_adopts_nothing(parse_flags, tmp_path):
     parse_flags("--base_width=16")
     run_flags.adopt_run_flags(tmp_path / "flags.flags")

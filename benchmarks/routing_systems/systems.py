@@ -12,9 +12,7 @@ import tensorflow as tf
 from routing_systems import runs
 from ss_tf.data import catalog
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.models import heads, integer_network, quantization
-from ss_tf.models.pure_network import PureNetwork
-from ss_tf.models.resnet import build_resnet
+from ss_tf.models import heads, integer_network
 from ss_tf.routing import loading
 from ss_tf.routing.all_resident import AllResident
 from ss_tf.routing.router import Networks, Router
@@ -80,14 +78,9 @@ def load(kind: str, run: RunDir) -> System:
 def load_flat(run: RunDir) -> AllResident:
     """Loads the base in float32, its head filled up with zeros."""
     config = runs.config_of(run)
-    model = build_resnet(
-        dataclasses.replace(config.model, base_width=4),
-        num_classes=1,
-        image_size=config.data.image_size,
-        channels=catalog.image_format(config.data.name).channels,
-    )
     base = integer_network.load(run.int8_file(config.base))
-    network = PureNetwork(quantization.quantize(model, freeze_kernel_ranges=True), like=base)
+    image_format = catalog.image_format(config.data.name)
+    network = loading.load_operations(config, run, base, image_format=image_format)
     wide = heads.resize_network(base, run.superclass_map().num_labels)
     return AllResident(network, base=wide, subs=[])
 

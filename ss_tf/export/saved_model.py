@@ -104,9 +104,15 @@ class TwoStageModel(tf.Module):
     def _normalised(self, images: tf.Tensor) -> tf.Tensor:
         # NaN is not in the range either.
         is_in_range = (images >= 0) & (images <= 1)
-        first_other = tf.boolean_mask(images, ~is_in_range)[:1]
+        is_good = tf.reduce_all(is_in_range)
+        # Looked for only where there is one to name: it takes a pass over all pixels.
+        first_other = tf.cond(
+            is_good,
+            lambda: tf.zeros([0]),
+            lambda: tf.boolean_mask(images, ~is_in_range)[:1],
+        )
         told = ["images hold", first_other, "expected values in [0, 1]: divide pixels by 255."]
-        tf.debugging.Assert(tf.reduce_all(is_in_range), told)
+        tf.debugging.Assert(is_good, told)
         return preprocessing.normalise(images, self._format)
 
     def _cropped(self, images: tf.Tensor) -> tf.Tensor:

@@ -86,10 +86,21 @@ def load_vanilla_router(
     superclass_map = run.superclass_map()
     base = load_base(config, run, superclass_map=superclass_map)
     subs = load_subs(run, superclass_map, base=base)
-    model = _model(config, image_format=image_format)
-    network = _pure(model, base, path=run.int8_file(config.base))
+    network = load_operations(config, run, base, image_format=image_format)
     networks = AllResident(network, base=base, subs=subs)
     return Router(networks, superclass_map, base_kind=config.base, policy=policy)
+
+
+def load_operations(
+    config: RunConfig, run: RunDir, base: IntegerNetwork, *, image_format: ImageFormat
+) -> PureNetwork:
+    """Makes the function that all of a run's int8 networks are, for weights of the base's shapes.
+
+    Raises:
+      ValueError: naming the base's file, if it is not of the form that the run's settings say.
+    """
+    model = _model(config, image_format=image_format)
+    return _pure(model, base, path=run.int8_file(config.base))
 
 
 def load_base(config: RunConfig, run: RunDir, *, superclass_map: SuperclassMap) -> IntegerNetwork:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ss_tf.models import heads, int8_grid, integer_network
+from ss_tf.routing import flat_part
 
 # No kernel but one has a multiple of 64 values.
 KERNELS = {
@@ -48,6 +49,12 @@ def draw_network():
 def weight_names():
     """Names of all weights of a drawn network that a model needs."""
     return [*KERNELS, "fc/kernel", *FLOATS, "fc/bias"]
+
+
+@pytest.fixture(scope="session")
+def part(draw_network, weight_names):
+    """All weights of drawn networks as a part."""
+    return flat_part.FlatPart(weight_names, draw_network(0))
 
 
 @pytest.fixture(scope="session")

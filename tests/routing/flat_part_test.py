@@ -15,11 +15,6 @@ def network(draw_network):
     return draw_network(0)
 
 
-@pytest.fixture(scope="module")
-def part(network, weight_names):
-    return flat_part.FlatPart(weight_names, network)
-
-
 def _weights(part, network):
     """Returns the weights that a graph makes of a network's vectors."""
     graph = tf.function(part.weights)

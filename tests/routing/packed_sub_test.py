@@ -14,11 +14,6 @@ def base(draw_network):
 
 
 @pytest.fixture(scope="module")
-def part(base, weight_names):
-    return flat_part.FlatPart(weight_names, base)
-
-
-@pytest.fixture(scope="module")
 def restore(base, part):
     """Restores any sub network in one graph; the base is in variables."""
     kernels = tf.Variable(part.kernel_vector(base))
