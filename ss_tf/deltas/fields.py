@@ -6,16 +6,16 @@ but as fields of 2, 4 or 8 bits that each stand for
 
     value = step * (field - zero)    modulo 256
 
-with a step for each kernel, and the few values that no field gives are listed with their places. A
-deflate stream of all of it takes about as much as the bank's form: 4 % more on sub networks of a
-full-width ResNet-18 that were trained at step 4.
+with a width and a step for each kernel, and the few values that no field gives are listed with
+their places.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,8 @@ ZEROS = {2: 1, 4: 7, 8: 0}
 # Values of 2 and 4 bits have to stay in -128..127, so that fields unpacked side by side do not
 # carry over.
 LARGEST_STEPS = {2: 63, 4: 15, 8: 1}
-# Fields are unpacked by the word of 32 bits.
-MULTIPLE = 4
+# Residuals in a word of 32 bits, of 2 bits each: fields are unpacked by whole words.
+MULTIPLE = 16
 # Bytes of Huffman codes per byte; an eighth is the least there can be.
 _FEW_CODES = 0.2
 _MUCH = 1 << 16
@@ -41,24 +41,34 @@ class Fields:
     """Residuals as packed fields and exceptions.
 
     Attributes:
-      bits: of a field: 2, 4 or 8.
-      sizes: numbers of residuals in the pieces that have a step each.
+      sizes: numbers of residuals in the pieces that have a width and a step each.
+      bits: of a field of each piece: 2, 4 or 8.
       steps: of each piece, what one step of a field stands for, in int8 steps.
-      packed: uint8 `[n * bits / 8]`; the first field of a byte is in its lowest bits.
+      packed: bits -> uint8, the fields of all pieces of that width. Of n bytes, byte i has the
+        fields i, i + n, i + 2n, ..., the first in its lowest bits.
       places: int32, ascending: where fields do not give the residual; there they are `ZEROS`.
       values: int8, the residuals there.
     """
 
-    bits: int
     sizes: tuple[int, ...]
+    bits: tuple[int, ...]
     steps: tuple[int, ...]
-    packed: np.ndarray
+    packed: Mapping[int, np.ndarray]
     places: np.ndarray
     values: np.ndarray
 
 
+class _Piece(NamedTuple):
+    """One piece as fields, one in each uint8; places are relative to its beginning."""
+
+    bits: int
+    step: int
+    digits: np.ndarray
+    places: np.ndarray
+
+
 def pack(residuals: np.ndarray, sizes: Sequence[int]) -> Fields:
-    """Packs residuals into the width that takes the fewest bytes when compressed.
+    """Packs residuals, each piece into the width that takes the fewest bytes when compressed.
 
     Args:
       residuals: int8 `[n]`, modulo 256.
@@ -73,26 +83,36 @@ def pack(residuals: np.ndarray, sizes: Sequence[int]) -> Fields:
             f"Residuals have shape {residuals.shape} in pieces of {tuple(sizes)}, "
             f"expected pieces of multiples of {MULTIPLE}."
         )
-    if not sizes:
-        places = np.zeros(0, np.int32)
-        packed = residuals.view(np.uint8)
-        return Fields(bits=8, sizes=(), steps=(), packed=packed, places=places, values=residuals)
-    pieces = np.split(residuals, np.cumsum(sizes)[:-1])
-    counts = [np.bincount(piece.view(np.uint8), minlength=256) for piece in pieces]
-    tried = [
-        _pack(pieces, bits, steps=tuple(_likely_step(count, bits) for count in counts))
-        for bits in sorted(ZEROS)
+    starts = np.cumsum([0, *sizes], dtype=np.int32)[:-1]
+    pieces = [
+        _as_fields(residuals[start : start + size])
+        for start, size in zip(starts, sizes, strict=True)
     ]
-    return min(tried, key=_roughly_bytes)
+    places = _joined(
+        (piece.places + start for piece, start in zip(pieces, starts, strict=True)), np.int32
+    )
+    return Fields(
+        sizes=tuple(sizes),
+        bits=tuple(piece.bits for piece in pieces),
+        steps=tuple(piece.step for piece in pieces),
+        packed={
+            bits: _in_bytes((piece.digits for piece in pieces if piece.bits == bits), bits)
+            for bits in ZEROS
+        },
+        places=places,
+        values=residuals[places],
+    )
 
 
 def unpack(fields: Fields) -> np.ndarray:
     """Undoes `pack`. The graph's version is `ss_tf.routing.field_decoding`."""
-    mask = (1 << fields.bits) - 1
-    shifts = np.arange(0, 8, fields.bits, dtype=np.uint8)
-    values = (fields.packed[:, np.newaxis] >> shifts & mask).ravel().astype(np.int16)
-    steps = np.repeat(np.array(fields.steps, np.int16), np.array(fields.sizes, np.intp))
-    residuals = (steps * (values - ZEROS[fields.bits])).astype(np.int8)
+    digits = {bits: _from_bytes(packed, bits) for bits, packed in fields.packed.items()}
+    pieces, ends = [], dict.fromkeys(ZEROS, 0)
+    for bits, size, step in zip(fields.bits, fields.sizes, fields.steps, strict=True):
+        start, ends[bits] = ends[bits], ends[bits] + size
+        values = step * (digits[bits][start : ends[bits]].astype(np.int16) - ZEROS[bits])
+        pieces.append(values.astype(np.int8))
+    residuals = _joined(pieces, np.int8)
     residuals[fields.places] = fields.values
     return residuals
 
@@ -114,27 +134,42 @@ def compress(data: np.ndarray) -> bytes:
     return min(codes, zlib.compress(data.tobytes(), 9), key=len)
 
 
-def _roughly_bytes(fields: Fields) -> float:
-    """Returns about what fields take when compressed."""
-    return huffman.estimate(fields.packed) + _EXCEPTION_BYTES * fields.places.size
+def _joined(vectors: Iterable[np.ndarray], dtype: type) -> np.ndarray:
+    """Returns vectors, which may be none, as one."""
+    return np.concatenate([np.zeros(0, dtype), *vectors], dtype=dtype)
 
 
-def _pack(pieces: Sequence[np.ndarray], bits: int, *, steps: tuple[int, ...]) -> Fields:
-    """Packs residuals into fields of one width."""
-    coded = [_code(piece, bits, step=step) for piece, step in zip(pieces, steps, strict=True)]
-    columns = np.concatenate([digits for digits, _ in coded]).reshape(-1, 8 // bits)
-    packed = np.zeros(len(columns), np.uint8)
-    for number, column in enumerate(columns.T):
-        packed |= column << np.uint8(number * bits)
-    places = np.flatnonzero(np.concatenate([is_exception for _, is_exception in coded]))
-    return Fields(
-        bits=bits,
-        sizes=tuple(piece.size for piece in pieces),
-        steps=steps,
-        packed=packed,
-        places=places.astype(np.int32),
-        values=np.concatenate(pieces)[places],
-    )
+def _in_bytes(digits: Iterable[np.ndarray], bits: int) -> np.ndarray:
+    """Packs fields of one width."""
+    planes = _joined(digits, np.uint8).reshape(8 // bits, -1)
+    return np.bitwise_or.reduce(planes << _shifts(bits), axis=0)
+
+
+def _from_bytes(packed: np.ndarray, bits: int) -> np.ndarray:
+    """Undoes `_in_bytes`."""
+    return (packed >> _shifts(bits) & ((1 << bits) - 1)).ravel()
+
+
+def _shifts(bits: int) -> np.ndarray:
+    return np.arange(0, 8, bits, dtype=np.uint8)[:, np.newaxis]
+
+
+def _as_fields(residuals: np.ndarray) -> _Piece:
+    """Returns a piece in the width that takes the fewest bytes when compressed."""
+    counts = np.bincount(residuals.view(np.uint8), minlength=256)
+    tried = (_of_width(bits, residuals, step=_likely_step(counts, bits)) for bits in ZEROS)
+    return min(tried, key=_roughly_bytes)
+
+
+def _roughly_bytes(piece: _Piece) -> float:
+    """Returns about what a piece takes when compressed."""
+    packed = _in_bytes([piece.digits], piece.bits)
+    return huffman.estimate(packed) + _EXCEPTION_BYTES * piece.places.size
+
+
+def _of_width(bits: int, residuals: np.ndarray, *, step: int) -> _Piece:
+    digits, is_exception = _code(residuals, bits, step=step)
+    return _Piece(bits, step, digits, np.flatnonzero(is_exception))
 
 
 def _code(residuals: np.ndarray, bits: int, *, step: int) -> tuple[np.ndarray, np.ndarray]:

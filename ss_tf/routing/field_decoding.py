@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -11,10 +11,12 @@ from ss_tf.deltas import fields
 _EVERY_BYTE = 0x01010101
 # Subtracts 128 from every byte.
 _SIGNS = tf.constant(-0x7F7F7F80, tf.int32)
+# Residuals in a word.
+_PER_WORD = 4
 
 
 def residuals(
-    packed: tf.Tensor,
+    packed: Mapping[int, tf.Tensor],
     *,
     bits: tf.Tensor,
     sizes: Sequence[int],
@@ -25,8 +27,8 @@ def residuals(
     """Does what `fields.unpack` does.
 
     Args:
-      packed: uint8 `[n * bits / 8]`.
-      bits: int32 scalar: 2, 4 or 8.
+      packed: bits -> int32, `Fields.packed` as words, the first byte in their lowest bits.
+      bits: int32 `[pieces]`: 2, 4 or 8.
       sizes: of the pieces, multiples of `fields.MULTIPLE`; their sum is n. Maybe none.
       steps: int32 `[pieces]`.
       places: int32 `[exceptions]`.
@@ -37,37 +39,37 @@ def residuals(
     """
     if not sizes:
         return tf.zeros([0], tf.int8)
-    unpacked = tf.switch_case(
-        # 0, 1 and 2.
-        bits // 3,
-        {
-            0: lambda: _signed(_fields_of_2(packed), sizes, steps, zero=fields.ZEROS[2]),
-            1: lambda: _signed(_fields_of_4(packed), sizes, steps, zero=fields.ZEROS[4]),
-            2: lambda: tf.bitcast(packed, tf.int8),
-        },
+    pieces = [
+        _pieces(_unpacked(packed[width], width), tf.where(bits == width, sizes, 0), steps, width)
+        for width in fields.ZEROS
+    ]
+    # Each piece is there in every width, and empty but in its own.
+    words = tf.concat([piece for of_widths in zip(*pieces, strict=True) for piece in of_widths], 0)
+    unpacked = tf.bitcast(tf.bitwise.bitwise_xor(words, _SIGNS), tf.int8)
+    return tf.tensor_scatter_nd_update(tf.reshape(unpacked, [-1]), places[:, tf.newaxis], values)
+
+
+def _unpacked(words: tf.Tensor, width: int) -> tf.Tensor:
+    """Returns words with a field in each of their bytes, in order."""
+    if width == 8:
+        return words
+    mask = ((1 << width) - 1) * _EVERY_BYTE
+    return tf.concat(
+        [tf.bitwise.right_shift(words, shift) & mask for shift in range(0, 8, width)], axis=0
     )
-    return tf.tensor_scatter_nd_update(unpacked, places[:, tf.newaxis], values)
 
 
-def _fields_of_2(packed: tf.Tensor) -> tf.Tensor:
-    """Returns int32 words with a field of the byte in each of their bytes."""
-    words = tf.cast(packed, tf.int32)
-    # A product is a sum of shifted copies, which do not overlap: .... ..ab ..cd for abcd.
-    return (words * 0x1001 & 0x000F000F) * 0x41 & 0x03030303
-
-
-def _fields_of_4(packed: tf.Tensor) -> tf.Tensor:
-    """Returns int32 words with a field of two bytes in each of theirs."""
-    words = tf.cast(tf.bitcast(tf.reshape(packed, [-1, 2]), tf.uint16), tf.int32)
-    words = (words | words * 0x100) & 0x00FF00FF
-    return (words | words * 0x10) & 0x0F0F0F0F
-
-
-def _signed(words: tf.Tensor, sizes: Sequence[int], steps: tf.Tensor, *, zero: int) -> tf.Tensor:
-    """Returns `step * (field - zero)` of every byte, int8 and flat."""
-    # 128 more in every byte, so that none borrows from the next.
-    offsets = (128 - zero * steps) * _EVERY_BYTE
-    pieces = tf.split(words, [size // fields.MULTIPLE for size in sizes])
-    # Each piece is a slice, so this is one pass over the words.
-    words = tf.concat([piece * steps[i] + offsets[i] for i, piece in enumerate(pieces)], axis=0)
-    return tf.reshape(tf.bitcast(tf.bitwise.bitwise_xor(words, _SIGNS), tf.int8), [-1])
+def _pieces(words: tf.Tensor, sizes: tf.Tensor, steps: tf.Tensor, width: int) -> list[tf.Tensor]:
+    """Cuts fields of a width into pieces, and makes them residuals + 128, so that none borrows."""
+    counts = sizes // _PER_WORD
+    starts = tf.cumsum(counts, exclusive=True)
+    places = (tf.unstack(vector[:, tf.newaxis]) for vector in (starts, counts))
+    # TensorFlow takes such slices without a copy.
+    pieces = [tf.slice(words, start, count) for start, count in zip(*places, strict=True)]
+    if width == 8:
+        return [tf.bitwise.bitwise_xor(piece, _SIGNS) for piece in pieces]
+    offsets = (128 - fields.ZEROS[width] * steps) * _EVERY_BYTE
+    steps, offsets = tf.unstack(steps), tf.unstack(offsets)
+    return [
+        piece * step + offset for piece, step, offset in zip(pieces, steps, offsets, strict=True)
+    ]

@@ -13,8 +13,10 @@ from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.routing import field_decoding
 from ss_tf.routing.flat_part import HEAD_BIAS, HEAD_KERNEL, FlatPart
 
-# Streams of kernels; TensorFlow inflates them side by side.
-STREAMS = 2
+# Bits of a field -> streams that fields of that width are cut into: TensorFlow inflates them
+# side by side. Of 8 bits there are few, unless a sub network is far from the base.
+_STREAMS_OF = {2: 2, 4: 2, 8: 1}
+STREAMS = sum(_STREAMS_OF.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,13 +24,14 @@ class PackedSub:
     """What is stored of a sub network, but for the stages it shares with the base.
 
     Attributes:
-      kernel_streams: packed fields of the kernels' residuals, cut into `STREAMS` pieces.
+      kernel_streams: packed fields of the kernels' residuals, cut into `STREAMS` pieces, the
+        narrowest first.
       rest: exceptions among the residuals (places as int32, then values), the head's kernel, then
         scales, floats and the head's bias: of float32, the bits that differ from the base's, first
         bytes first.
       num_classes: width of its head.
       num_exceptions: among the residuals.
-      bits: of a field.
+      bits: of a field of each kernel.
       steps: of the fields of each kernel.
     """
 
@@ -36,13 +39,13 @@ class PackedSub:
     rest: bytes
     num_classes: int
     num_exceptions: int
-    bits: int
+    bits: tuple[int, ...]
     steps: tuple[int, ...]
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """All of its numbers, as `restore` takes them."""
-        return (self.num_classes, self.num_exceptions, self.bits, *self.steps)
+        return (self.num_classes, self.num_exceptions, *self.bits, *self.steps)
 
     @property
     def num_bytes(self) -> int:
@@ -71,7 +74,11 @@ def pack(part: FlatPart, *, base: IntegerNetwork, sub: IntegerNetwork) -> Packed
         ]
     )
     return PackedSub(
-        kernel_streams=tuple(map(fields.compress, np.array_split(packed.packed, STREAMS))),
+        kernel_streams=tuple(
+            fields.compress(words.view(np.uint8))
+            for bits, count in _STREAMS_OF.items()
+            for words in np.array_split(packed.packed[bits].view("<u4"), count)
+        ),
         rest=zlib.compress(rest, 9),
         num_classes=head.shape[-1],
         num_exceptions=packed.places.size,
@@ -87,7 +94,7 @@ def none(part: FlatPart) -> PackedSub:
         rest=b"",
         num_classes=0,
         num_exceptions=0,
-        bits=0,
+        bits=(0,) * len(part.kernel_sizes),
         steps=(0,) * len(part.kernel_sizes),
     )
 
@@ -130,8 +137,13 @@ def restore(
       base_floats: float32, its float vector.
       num_features: inputs of the head.
     """
-    classes, exceptions, bits = tf.unstack(numbers[:3])
-    packed = tf.concat([_inflate(kernel_streams[i]) for i in range(STREAMS)], axis=0)
+    classes, exceptions = tf.unstack(numbers[:2])
+    bits, steps = tf.split(numbers[2:], 2)
+    streams = iter(tf.unstack(kernel_streams, STREAMS))
+    packed = {
+        width: tf.concat([_inflate(next(streams), tf.int32) for _ in range(count)], axis=0)
+        for width, count in _STREAMS_OF.items()
+    }
     data = _inflate(rest)
     places, values, head, floats = tf.split(
         data,
@@ -141,7 +153,7 @@ def restore(
         packed,
         bits=bits,
         sizes=part.kernel_sizes,
-        steps=numbers[3:],
+        steps=steps,
         places=tf.bitcast(tf.reshape(places, [-1, 4]), tf.int32),
         values=tf.bitcast(values, tf.int8),
     )
@@ -157,5 +169,5 @@ def restore(
     )
 
 
-def _inflate(stream: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_raw(tf.io.decode_compressed(stream, "ZLIB"), tf.uint8)
+def _inflate(stream: tf.Tensor, dtype: tf.DType = tf.uint8) -> tf.Tensor:
+    return tf.io.decode_raw(tf.io.decode_compressed(stream, "ZLIB"), dtype)

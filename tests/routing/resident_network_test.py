@@ -86,8 +86,8 @@ def test_kernels_are_resident_as_int8_and_deltas_compressed(model, networks, res
     assert kernels <= by_type[tf.int8] < 1.1 * kernels
     floats = sum(value.size for value in variables.values_by_name(model).values()) - kernels
     assert by_type[tf.float32] <= floats
-    # Of a superclass without a sub network, zeros stand for the steps of its kernels.
-    none = 4 * (3 + len(networks[None].kernels))
+    # Of a superclass without a sub network, zeros stand for its kernels' widths and steps.
+    none = 4 * (2 + 2 * len(networks[None].kernels))
     assert resident.delta_bytes[1] <= none < min(resident.delta_bytes[0], resident.delta_bytes[2])
     assert max(resident.delta_bytes) < 0.6 * kernels
 
