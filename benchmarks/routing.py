@@ -4,8 +4,9 @@ r"""Measures two-stage inference: memory and speed of the router, beside vanilla
         --json docs/results/routing.json --figure docs/figures/routing.png
 
 Networks: a ResNet-18 of full width, 224 pixels, ten superclasses of a hundred classes, drawn at
-random; its sub networks differ by about 0.93 bits a weight in steps of 5. And, with --run_dir,
-those of trained runs. Systems, each in a process of its own, all alive at once and timed in turns:
+random; its sub networks differ as those do that are trained at 0.7 bits a weight. And, with
+--run_dir, those of trained runs. Systems, each in a process of its own, all alive at once and timed
+in turns:
 
   efficient               the router with one int8 network resident and the others as deltas.
   efficient cached        the same with a cache that all sub networks fit into (drawn only).

@@ -27,12 +27,15 @@ class Effort:
       rounds: times that the systems take turns.
       calls: most calls of a turn, fewer where they would be for more images than the largest batch.
       repetitions: of restoring a sub network; a profile takes a quarter of them.
+      compared_calls: most calls of a batch size whose results are compared, but for the largest,
+        which is compared on all images.
     """
 
     batches: tuple[int, ...] = (1, 8, 64)
     rounds: int = 5
     calls: int = 10
     repetitions: int = 30
+    compared_calls: int = 1000
 
     def calls_of(self, batch: int) -> int:
         """Returns how many calls of a batch size a turn has."""
@@ -171,25 +174,29 @@ def profiles(
 def identical(
     workers: Mapping[str, Worker], source: Drawn | Real, *, effort: Effort
 ) -> dict[str, object]:
-    """Compares what efficient and vanilla say of all images, in batches of each size.
+    """Compares what efficient and vanilla say of images, in batches of each size.
 
     Few labels change where scores do, and fewest of drawn networks: so scores are compared, too.
 
     Returns:
-      How many `images`; how many of them got `different` labels, in batches of any size; in how
-      many calls `scores_differ`, out of `calls`, and whether they never do, not in one bit:
-      `scores_are_bit_equal`; and vanilla's `labels`, from the largest batches.
+      How many `images`, all of them in the largest batches; how many of them got `different`
+      labels, in batches of any size; in how many calls `scores_differ`, out of `calls`, and whether
+      they never do, not in one bit: `scores_are_bit_equal`; and vanilla's `labels`, from the
+      largest batches.
     """
-    is_different, differing_calls, num_calls = False, 0, 0
+    labels = np.zeros(source.num_images, np.int64)
+    is_different, differing_calls, num_calls = np.zeros(labels.shape, bool), 0, 0
     for batch in effort.batches:
         calls = source.all_calls(batch)
+        if batch != effort.batches[-1]:
+            calls = calls[:: -(-len(calls) // effort.compared_calls)]
         ours, theirs = (
             workers[name].ask("classify", calls=calls, results=True)
             for name in (EFFICIENT, VANILLA)
         )
-        labels = np.concatenate(theirs["labels"])[: source.num_images]
-        own_labels = np.concatenate(ours["labels"])[: source.num_images]
-        is_different = is_different | (own_labels != labels)
+        rows = np.concatenate([call["rows"] for call in calls])
+        labels[rows] = np.concatenate(theirs["labels"])
+        is_different[rows] |= np.concatenate(ours["labels"]) != labels[rows]
         pairs = list(zip(ours["scores"], theirs["scores"], strict=True))
         differing_calls += sum(own != other for own, other in pairs)
         num_calls += len(pairs)
@@ -199,7 +206,7 @@ def identical(
         "calls": num_calls,
         "scores_differ": differing_calls,
         "scores_are_bit_equal": differing_calls == 0,
-        "labels": labels.astype(np.int64),
+        "labels": labels,
     }
 
 

@@ -18,15 +18,21 @@ class LabelTables:
     def __init__(self, superclass_map: SuperclassMap, policy: RoutingPolicy):
         names, superclass_of = superclass_map.superclass_names, superclass_map.superclass_of_label
         self.num_superclasses = len(names)
-        membership = np.eye(len(names))[list(superclass_of)]
-        # [labels, superclasses], 1 where the label is of the superclass.
-        self.membership = tf.constant(membership, tf.float64)
-        self.has_sub = membership.sum(0) > 1
+        self.has_sub = np.bincount(superclass_of, minlength=len(names)) > 1
         self.superclass_of_label = tf.constant(superclass_of, tf.int64)
         self.subclass_of_label = tf.constant(superclass_map.subclass_of_label(), tf.int64)
         self.temperatures = tf.constant(
             [policy.temperatures.get(name, 1.0) for name in names], tf.float64
         )
+
+    @property
+    def membership(self) -> tf.Tensor:
+        """float64 `[labels, superclasses]`, 1 where the label is of the superclass.
+
+        Made by the graph that asks: as a constant, it would be in memory once for each of a graph's
+        copies, of which TensorFlow makes several.
+        """
+        return tf.one_hot(self.superclass_of_label, self.num_superclasses, dtype=tf.float64)
 
     def labels_in(self, superclass: tf.Tensor) -> tf.Tensor:
         """Returns the labels of a superclass in order of their subclasses, int64."""

@@ -7,8 +7,10 @@ stay in a cache. So calls from several threads do not meet, and the base cannot 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
+import numpy as np
 import tensorflow as tf
 
 from ss_tf.models.integer_network import IntegerNetwork
@@ -68,8 +70,13 @@ class ResidentNetwork(tf.Module):
             for sub in subs
         ]
         self.delta_bytes = [one.num_bytes for one in packed]
-        self._streams = _variable([one.kernel_streams for one in packed], "deltas/kernels")
-        self._rests = _variable([one.rest for one in packed], "deltas/rest")
+        # One string of all: thousands of strings would leave holes between them in the heap, which
+        # take half as much again.
+        data = [(*one.kernel_streams, one.rest) for one in packed]
+        sizes = np.array([[len(part) for part in parts] for parts in data], np.int64)
+        ends = np.cumsum(sizes).reshape(sizes.shape)
+        self._data = _variable(b"".join(itertools.chain(*data)), "deltas/data")
+        self._starts, self._sizes = ends - sizes, sizes
         self._numbers = _variable([one.numbers for one in packed], "deltas/numbers")
         widths = [one.num_classes for one in packed if one.num_classes]
         self.restored_bytes = self._tail_part.num_bytes + (
@@ -109,9 +116,11 @@ class ResidentNetwork(tf.Module):
 
     def restore(self, superclass: tf.Tensor) -> packed_sub.Restored:
         """Returns the tensors of a sub network, for the stages after the trunk."""
+        starts, sizes = (tf.gather(table, superclass) for table in (self._starts, self._sizes))
+        parts = tf.strings.substr(self._data, starts, sizes)
         return packed_sub.restore(
-            self._streams[superclass],
-            self._rests[superclass],
+            parts[:-1],
+            parts[-1],
             self._numbers[superclass],
             self._tail_part,
             base_kernels=self._tail_kernels,

@@ -219,8 +219,9 @@ class Router(tf.Module):
             lambda number, *_: number < tf.size(needed),
             add_superclass,
             (0, scores, best),
-            # One network at a time: two would need twice the memory.
-            parallel_iterations=1,
+            # While one sub network computes, the next is restored: 14 % more images per second in
+            # batches of 64 over ten superclasses. A third adds nothing (docs/ROUTING_COST).
+            parallel_iterations=2,
         )
         return scores, best
 
