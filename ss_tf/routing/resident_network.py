@@ -7,7 +7,7 @@ stay in a cache. So calls from several threads do not meet, and the base cannot 
 
 from __future__ import annotations
 
-import itertools
+import io
 from collections.abc import Iterable
 
 import numpy as np
@@ -63,22 +63,21 @@ class ResidentNetwork(tf.Module):
         self._tail_kernels, self._tail_floats = _variables(self._tail_part, base, "tail")
         self._head = _variable(base.kernels[HEAD_KERNEL], "head/kernel")
         self._bias = _variable(base.floats[HEAD_BIAS], "head/bias")
-        packed = [
-            packed_sub.pack(self._tail_part, base=base, sub=sub)
-            if sub is not None
-            else packed_sub.none(self._tail_part)
-            for sub in subs
-        ]
-        self.delta_bytes = [one.num_bytes for one in packed]
-        # One string of all: thousands of strings would leave holes between them in the heap, which
-        # take half as much again.
-        data = [(*one.kernel_streams, one.rest) for one in packed]
-        sizes = np.array([[len(part) for part in parts] for parts in data], np.int64)
-        ends = np.cumsum(sizes).reshape(sizes.shape)
-        self._data = _variable(b"".join(itertools.chain(*data)), "deltas/data")
-        self._starts, self._sizes = ends - sizes, sizes
-        self._numbers = _variable([one.numbers for one in packed], "deltas/numbers")
-        widths = [one.num_classes for one in packed if one.num_classes]
+        data, sizes, numbers, widths = io.BytesIO(), [], [], []
+        for sub in subs:
+            packed = packed_sub.none(self._tail_part)
+            if sub is not None:
+                packed = packed_sub.pack(self._tail_part, base=base, sub=sub)
+                widths.append(packed.num_classes)
+            sizes.append([data.write(part) for part in (*packed.kernel_streams, packed.rest)])
+            numbers.append(packed.numbers)
+        # One string of all: hundreds of strings, and what was allocated between them, would leave
+        # holes in the heap that take half as much again.
+        self._data = _variable(data.getvalue(), "deltas/data")
+        self._sizes = np.array(sizes, np.int64)
+        self._starts = np.cumsum(self._sizes).reshape(self._sizes.shape) - self._sizes
+        self._numbers = _variable(numbers, "deltas/numbers")
+        self.delta_bytes = (self._sizes.sum(axis=1) + 4 * len(numbers[0])).tolist()
         self.restored_bytes = self._tail_part.num_bytes + (
             (self._head.shape[0] + 4) * max(widths, default=0)
         )
