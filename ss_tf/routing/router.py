@@ -219,8 +219,8 @@ class Router(tf.Module):
             lambda number, *_: number < tf.size(needed),
             add_superclass,
             (0, scores, best),
-            # While one sub network computes, the next is restored, which gives batches of 64 over ten
-            # superclasses 15 % more images per second; a third in flight adds nothing. It costs the
+            # While one sub network computes, the next is restored: 15 % more images per second in
+            # batches of 64 over ten superclasses; a third in flight adds nothing. It costs the
             # float32 kernels of a second network for that time.
             parallel_iterations=2,
         )
