@@ -1,4 +1,4 @@
-"""Flags of the scripts that use a trained run; `run_flags` reads them.
+"""Flags of the scripts that use a trained run; `inference_flags` reads them.
 
 They stand apart from `flag_defs`, whose flags are kept with a run and make up train.py's help.
 """
@@ -30,13 +30,27 @@ JSON = flags.DEFINE_bool(
 FORMAT = flags.DEFINE_enum(
     "format",
     "saved_model",
-    ["saved_model"],
-    "What export.py makes. saved_model: a folder that TensorFlow and TensorFlow Serving load.",
+    ["saved_model", "tflite"],
+    "What export.py makes. saved_model: a folder that TensorFlow and TensorFlow Serving load. "
+    "tflite: a bundle for devices, one int8 .tflite file and a small delta per sub network.",
 )
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>.",
+    "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>, "
+    "or <format>_plain.",
+)
+PLAIN = flags.DEFINE_bool(
+    "plain",
+    False,
+    "With --format=tflite: full .tflite files of the base and of each sub network, in int8 and in "
+    "float16, instead of a bundle.",
+)
+EDGE_BUNDLE = flags.DEFINE_string(
+    "edge_bundle",
+    None,
+    "Bundle that export.py --format=tflite made of the run. eval.py then compares it, in LiteRT, "
+    "with the run's int8 networks in TensorFlow, and leaves the report as it is.",
 )
 CACHE_MB = flags.DEFINE_integer(
     "cache_mb",

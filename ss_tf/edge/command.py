@@ -1,0 +1,91 @@
+"""The command line of the edge runtime."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ss_tf.edge import images as edge_images
+from ss_tf.edge.classifier import Answer, EdgeClassifier
+
+_STOPPED = 130
+# In memory at a time; a sub network is made once for all of these.
+_IMAGES_TOGETHER = 64
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints what each image file shows; returns the exit code, 1 if anything went wrong."""
+    options = _parser().parse_args(arguments)
+    # After the arguments: --help needs no Pillow.
+    from ss_tf.data import image_files
+
+    cache_bytes = None if options.cache_mb is None else int(1e6 * options.cache_mb)
+    exit_code = 0
+    try:
+        classifier = EdgeClassifier(
+            options.bundle, num_threads=options.num_threads, cache_bytes=cache_bytes
+        )
+        manifest = classifier.manifest
+        side = edge_images.decoded_side(manifest.image_size)
+        for start in range(0, len(options.images), _IMAGES_TOGETHER):
+            pixels = {}
+            for path in options.images[start : start + _IMAGES_TOGETHER]:
+                try:
+                    pixels[path] = image_files.read_image(
+                        path, channels=manifest.channels, min_side=side
+                    )
+                except image_files.UnreadableImageError as error:
+                    exit_code = 1
+                    _complain(error)
+            answers = classifier.classify_many([*pixels.values()])
+            for path, answer in zip(pixels, answers, strict=True):
+                print(f"{path}: {_line(answer)}", flush=True)
+    except (ValueError, OSError) as error:
+        _complain(error)
+        return 1
+    except KeyboardInterrupt:
+        return _STOPPED
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ss_tf.edge", description="Classifies image files on a device."
+    )
+    parser.add_argument("bundle", help="folder that export.py --format=tflite made")
+    parser.add_argument("images", nargs="+", help="image files")
+    parser.add_argument("--num_threads", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--cache_mb",
+        type=megabytes,
+        help="MB that live sub networks may take; default: room for one. 0: one network at a time, "
+        "the base included",
+    )
+    return parser
+
+
+def megabytes(text: str) -> float:
+    """Reads a number of MB.
+
+    Raises:
+      ValueError: if it is none, which argparse tells the user.
+    """
+    number = float(text)
+    if not 0 <= number < 1e9:
+        raise ValueError(f"{text} MB, expected 0 or more.")
+    return number
+
+
+def _line(answer: Answer) -> str:
+    """Returns `owl (bird) 87.5 %`."""
+    percent = f"{100 * answer.probability:.1f} %"
+    if answer.label < 0:
+        return f"{answer.superclass_name} {percent}"
+    # Names come with the bundle: none may write to the terminal what is no text.
+    label = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in answer.label_name)
+    return f"{label} ({answer.superclass_name}) {percent}"
+
+
+def _complain(error: Exception) -> None:
+    print(f"ss_tf.edge: error: {error}", file=sys.stderr)

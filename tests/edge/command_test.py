@@ -1,0 +1,71 @@
+import json
+
+import pytest
+from PIL import Image
+
+from ss_tf.edge import command
+from ss_tf.edge.classifier import EdgeClassifier
+from ss_tf.routing.policy import RoutingPolicy
+
+
+def _files(images, folder):
+    paths = []
+    for number, image in enumerate(images):
+        paths.append(str(folder / f"{number}.png"))
+        Image.fromarray(image[..., 0]).save(paths[-1])
+    return paths
+
+
+def test_each_image_is_a_line(make_bundle, images, tmp_path, capsys):
+    tiny = make_bundle()
+    paths = _files(images[:5], tmp_path)
+    assert command.main([str(tiny.path), *paths, "--num_threads=2", "--cache_mb=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    answers = EdgeClassifier(tiny.path).classify_many(images[:5])
+    for line, path, answer in zip(lines, paths, answers, strict=True):
+        percent = f"{100 * answer.probability:.1f} %"
+        assert line == f"{path}: {answer.label_name} ({answer.superclass_name}) {percent}"
+
+
+def test_unreadable_images_are_told_and_others_answered(make_bundle, images, tmp_path, capsys):
+    tiny = make_bundle(policy=RoutingPolicy(abstain_below=1.0))
+    (path,) = _files(images[:1], tmp_path)
+    assert command.main([str(tiny.path), "missing.png", path]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "ss_tf.edge: error: missing.png: No such file or directory\n"
+    assert len(printed.out.splitlines()) == 1
+
+
+def test_more_images_than_are_in_memory_at_a_time(
+    make_bundle, images, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(command, "_IMAGES_TOGETHER", 2)
+    tiny = make_bundle()
+    paths = _files(images[:5], tmp_path)
+    assert command.main([str(tiny.path), *paths[:3], "missing.png", *paths[3:]]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == paths
+
+
+def test_names_cannot_write_control_characters(make_bundle, images, tmp_path, capsys):
+    tiny = make_bundle()
+    fields = json.loads(tiny.about.to_json())
+    fields["superclass_map"]["label_names"] = [f"{n}\x1b[2J\n\ud800é" for n in "abcdef"]
+    (tiny.path / "manifest.json").write_text(json.dumps(fields))
+    (path,) = _files(images[:1], tmp_path)
+    assert command.main([str(tiny.path), path]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert r"\x1b[2J\n\ud800é (" in printed
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "many"])
+def test_other_budgets_are_refused(make_bundle, value, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main([str(make_bundle().path), "a.png", f"--cache_mb={value}"])
+    assert f"argument --cache_mb: invalid megabytes value: '{value}'" in capsys.readouterr().err
+
+
+def test_what_is_no_bundle_is_one_line(tmp_path, capsys):
+    assert command.main([str(tmp_path), "a.png"]) == 1
+    assert "is no edge bundle" in capsys.readouterr().err
