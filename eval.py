@@ -1,6 +1,8 @@
-"""Evaluates a run on its validation images, and writes DIR/report/results.json and report.md.
+"""Evaluates a run on its validation images, and writes DIR/report: results.json and report.md.
 
 python eval.py --run_dir=runs/demo
+python eval.py --run_dir=runs/demo --require=hard,oracle      exit code 1 if one is missing
+python eval.py --predictions=runs/demo/report/predictions.npz    the report again, in seconds
 """
 
 import shlex
@@ -8,20 +10,25 @@ import sys
 
 from absl import flags
 
-from ss_tf import command_line, run_flags
+from ss_tf import command_line, report_flags, run_flags
+from ss_tf.report import folder
 
-flags.declare_key_flag("run_dir")
-flags.declare_key_flag("data_dir")
+for name in ("run_dir", "data_dir", "predictions", "require"):
+    flags.declare_key_flag(name)
 
 
 def main(argv: list[str]) -> None:
-    """Evaluates the run of --run_dir."""
+    """Evaluates the run of --run_dir, or what is in --predictions."""
     command_line.refuse_arguments(argv)
-    config, run = run_flags.open_run()
+    required, path = report_flags.required_systems(), report_flags.predictions()
+    if path is None:
+        config, run = run_flags.open_run()
 
-    from ss_tf.evaluation import evaluate  # After the flags: --help need not wait for TensorFlow.
+        from ss_tf.evaluation import evaluate  # After the flags: TensorFlow takes seconds.
 
-    print(evaluate.evaluate_run(config, run, command=shlex.join(sys.argv)))
+        path = evaluate.evaluate_run(config, run, command=shlex.join(sys.argv))
+    print(folder.write(path))
+    folder.require(path.parent, required)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -40,15 +41,25 @@ class Decisions:
         by the true superclass.
       opened: "hard", "soft" and "vanilla", where they ran -> bool `[n, num_superclasses]`, whose
         sub networks were asked. A superclass with a single label counts, though it has none.
+      probabilities: system -> float64 `[n, 2]`, how sure it is of the superclass of its label, and
+        of superclass and label together. An oracle is sure of the superclass, which it was told.
+      top: system -> int64 `[n, ranking.TOP]`, its labels, the most probable first, -1 behind the
+        last. Two stages give only labels of the superclasses that were opened.
+      descended: system -> tree -> int64 `[n]`, its labels if it decided from the root of that tree
+        down (`LabelTree.descend`).
     """
 
     true: np.ndarray
     stage1: Mapping[str, np.ndarray]
     labels: Mapping[str, np.ndarray]
     opened: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    probabilities: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    top: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    descended: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        for name in (*self.labels, *self.opened):
+        known = (self.labels, self.opened, self.probabilities, self.top, self.descended)
+        for name in itertools.chain(*known):
             if name not in SYSTEMS:
                 raise ValueError(f"Unknown system {name!r}, expected one of {', '.join(SYSTEMS)}.")
         for name in self.stage1:

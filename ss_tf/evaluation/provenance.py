@@ -34,7 +34,9 @@ def versions() -> dict[str, str]:
 
 
 def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
-    """Returns the entries `dataset`, `examples_by_split` and `unreadable` of results.json.
+    """Returns the entries of results.json on the data.
+
+    They are `dataset`, `examples_by_split`, `unreadable` and `validation_digest`.
 
     Raises:
       ValueError: if the data are not those that the run was trained with.
@@ -45,6 +47,7 @@ def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
         "dataset": dataset.name,
         "examples_by_split": facts["num_examples"],
         "unreadable": facts["unreadable"],
+        "validation_digest": facts["digests"]["validation"],
     }
 
 

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 
-from ss_tf import files
 from ss_tf.evaluation import results as results_lib
 from ss_tf.evaluation import routing_section, summary, tables, verdict
 from ss_tf.evaluation.results import NOT_EVALUATED
-
-
-def write(results: Mapping[str, object], path: pathlib.Path) -> None:
-    """Writes the Markdown report; an older one is replaced whole.
-
-    Raises:
-      ValueError: if a required measurement is missing; it names it.
-    """
-    files.write_atomically(path, markdown(results).encode())
 
 
 def markdown(results: Mapping[str, object]) -> str:

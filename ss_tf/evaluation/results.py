@@ -66,6 +66,7 @@ REQUIRED = (
     "training",
     "training_passes",
     "unreadable",
+    "validation_digest",
     "verdict",
     "versions",
 )
@@ -96,3 +97,21 @@ def write(results: Mapping[str, object], path: pathlib.Path) -> None:
     check(results)
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
     files.write_atomically(path, (text + "\n").encode())
+
+
+def read(path: pathlib.Path) -> dict[str, object]:
+    """Reads what `write` wrote.
+
+    Raises:
+      ValueError: if the file is no results.json, of another version, or lacks a measurement.
+      OSError: if it cannot be opened.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        version = results["schema_version"]
+        check(results)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is no results.json that eval.py wrote: {error}") from error
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path} has schema_version {version}, expected {SCHEMA_VERSION}.")
+    return results

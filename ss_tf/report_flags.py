@@ -1,0 +1,37 @@
+"""What the flags of eval.py alone ask for."""
+
+from __future__ import annotations
+
+import pathlib
+
+from ss_tf import flag_defs
+from ss_tf import inference_flag_defs as defs
+from ss_tf.evaluation.accuracy import SYSTEMS
+
+
+def predictions() -> pathlib.Path | None:
+    """Returns the file that a report is computed from; None if networks are to be run.
+
+    Raises:
+      ValueError: if --run_dir is given as well.
+    """
+    if defs.PREDICTIONS.value is None:
+        return None
+    if flag_defs.RUN_DIR.value is not None:
+        raise ValueError(
+            f"--predictions={defs.PREDICTIONS.value} came with --run_dir, expected one of them: "
+            "the report is written beside the file."
+        )
+    return pathlib.Path(defs.PREDICTIONS.value)
+
+
+def required_systems() -> tuple[str, ...]:
+    """Returns the systems that --require names.
+
+    Raises:
+      ValueError: naming one that there is not.
+    """
+    for name in defs.REQUIRE.value:
+        if name not in SYSTEMS:
+            raise ValueError(f"--require has {name!r}, expected any of {', '.join(SYSTEMS)}.")
+    return tuple(defs.REQUIRE.value)
