@@ -76,6 +76,8 @@ class LabelTree:
     def descend(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Decides from the root down: at each node the child whose labels have the largest sum.
 
+        Of equal children it takes that of the smallest label.
+
         Args:
           scores: float64 `[n, m]`, probabilities, of `labels`.
           labels: int `[m]`, different ones, m at least 1; the others have probability 0.
@@ -83,10 +85,9 @@ class LabelTree:
         Returns:
           int64 `[n]`, labels.
         """
-        # Labels of one node are neighbours in this order, so sums are differences.
+        # Labels of one node are neighbours in this order.
         order = np.lexsort(self._nodes[labels].T[::-1])
         nodes = self._nodes[labels][order]
-        sums = np.cumsum(np.pad(scores[:, order], ((0, 0), (1, 0))), axis=1)
         found = np.empty(len(scores), np.int64)
         todo = [(np.arange(len(scores)), 0, len(labels), 0)]
         while todo:
@@ -96,7 +97,10 @@ class LabelTree:
                 continue
             starts = low + np.flatnonzero(np.diff(nodes[low:high, depth], prepend=-2))
             ends = np.append(starts[1:], high)
-            best = (sums[np.ix_(rows, ends)] - sums[np.ix_(rows, starts)]).argmax(axis=1)
+            # Not differences of running sums: their rounding would order equal scores, of which
+            # int8 networks give many.
+            below = scores[np.ix_(rows, order[low:high])]
+            best = np.add.reduceat(below, starts - low, axis=1).argmax(axis=1)
             for child in np.unique(best):
                 todo.append((rows[best == child], starts[child], ends[child], depth + 1))
         return found

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from ss_tf.evaluation import accuracy, compute, passes, results, soft_routing, systems, verdict
+from ss_tf.evaluation import (
+    accuracy,
+    compute,
+    diagnosis,
+    passes,
+    results,
+    soft_routing,
+    systems,
+    verdict,
+)
 from ss_tf.evaluation.accuracy import Decisions
 from ss_tf.evaluation.stored_predictions import StoredPredictions
 
@@ -39,6 +48,7 @@ def measure(predictions: StoredPredictions) -> tuple[dict[str, object], Decision
     measured = {
         **{name: facts[name] for name in _COPIED},
         **accuracy.summarize(decisions, superclass_map),
+        **diagnosis.diagnose(decisions, superclass_map),
         "macs_per_image": compute.macs_per_image(
             facts["network_macs"],
             superclass_map,
