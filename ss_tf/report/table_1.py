@@ -1,0 +1,70 @@
+"""The paper's Table 1: subclasses, training and validation images of each superclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ss_tf.evaluation import tables
+from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.report import paper
+
+_PARTS = ("subclasses", "train", "validation")
+_TITLE = "Subclasses and images of each superclass; *train* includes minival, which is held out of it."
+
+
+def markdown(results: Mapping[str, object]) -> str:
+    """Returns the table in Markdown, with the paper's numbers beside those of its own data set.
+
+    Args:
+      results: of results.json. Where it has no `examples_by_superclass`, training images are "not
+        evaluated".
+    """
+    columns = {name: list(column.values()) for name, column in counts(results).items()}
+    header = ["superclass", *columns]
+    names = list(results["per_superclass"])
+    rows = [
+        [name, *(_cell(column[row]) for column in columns.values())]
+        for row, name in enumerate(names)
+    ]
+    rows.append(["total", *(_cell(_total(column)) for column in columns.values())])
+    return f"{_TITLE}\n\n{tables.markdown(header, rows)}"
+
+
+def counts(results: Mapping[str, object]) -> dict[str, dict[str, int | str]]:
+    """Returns column -> superclass -> number; a column of the paper has its name in front."""
+    per_superclass = results["per_superclass"]
+    columns = {
+        "subclasses": {name: row["num_subclasses"] for name, row in per_superclass.items()},
+        "train": _train(results),
+        "validation": {name: row["num_examples"] for name, row in per_superclass.items()},
+    }
+    # Another grouping of the same data set has other superclasses.
+    if paper.is_its_data(results["dataset"]) and set(per_superclass) == set(paper.SUBCLASSES):
+        # Here, because it brings TensorFlow Datasets with it.
+        from tfds_superclass.superclass_imagenet import table_1
+
+        for place, part in enumerate(_PARTS):
+            columns[f"paper: {part}"] = {
+                name: (paper.SUBCLASSES[name], *table_1.IMAGES[name])[place]
+                for name in per_superclass
+            }
+    return columns
+
+
+def _train(results: Mapping[str, object]) -> dict[str, int | str]:
+    """Returns superclass -> images that are no validation images."""
+    by_split = results.get("examples_by_superclass", NOT_EVALUATED)
+    if by_split == NOT_EVALUATED:
+        return dict.fromkeys(results["per_superclass"], NOT_EVALUATED)
+    return {
+        name: by_split["train"][name] + by_split["minival"][name]
+        for name in results["per_superclass"]
+    }
+
+
+def _total(values: list[int | str]) -> int | str:
+    return NOT_EVALUATED if NOT_EVALUATED in values else sum(values)
+
+
+def _cell(value: int | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}"
