@@ -16,7 +16,7 @@ CAUSES = {
     "sub_only": ("right superclass, wrong subclass", "#FCE5B0", ""),
     "routing_only": ("wrong superclass, oracle is right", style.VERMILLION, ""),
     "both": ("wrong superclass, oracle is wrong, too", style.VERMILLION, "///"),
-    "across": ("wrong superclass", style.VERMILLION, "..."),
+    "across": ("wrong superclass", style.VERMILLION, "xx"),
 }
 # Inches.
 _ROW, _AROUND = 0.36, 1.15

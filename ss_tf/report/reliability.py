@@ -73,9 +73,7 @@ def _draw_line(axes: Axes, system: str, calibration: Calibration) -> None:
     confidence = 100 * np.asarray(calibration.confidence, np.float64)[filled]
     accuracy = 100 * np.asarray(calibration.accuracy, np.float64)[filled]
     share = count[filled] / max(count.sum(), 1.0)
-    area = np.maximum(
-        _SMALLEST_MARK, _LARGEST_MARK * np.minimum(share / _FULL_SHARE, 1.0)
-    )
+    area = np.maximum(_SMALLEST_MARK, _LARGEST_MARK * np.minimum(share / _FULL_SHARE, 1.0))
     axes.plot(confidence, accuracy, color=look.color, linewidth=1.1)
     axes.scatter(
         confidence,

@@ -28,7 +28,7 @@ DIVERGING = colors.LinearSegmentedColormap.from_list("blue_orange", [BLUE, "#FFF
 # Inches: a figure as wide as the text of an A4 or letter page.
 PAGE_WIDTH = 7.0
 _DOTS_PER_INCH = 200
-_SUFFIXES = (".png", ".svg")
+SUFFIXES = (".png", ".svg")
 _LONGEST_NAME = 22
 
 # No text is smaller than 8 points at full width.
@@ -119,22 +119,23 @@ def save(figure: Figure, path: pathlib.Path) -> list[pathlib.Path]:
     """Writes a figure as PNG (200 dots per inch) and as SVG; equal figures give equal bytes.
 
     Args:
-      figure: what a function of this room has drawn.
-      path: where to; its suffix is replaced.
+      figure: what a function of this room has drawn. Its layout is fixed by this.
+      path: where to, without a suffix.
 
     Returns:
       The files, each of which appears whole or not at all: PNG, SVG.
     """
     # Without the date, which would differ every time.
-    no_date = {".svg": {"Date": None}, ".png": {}}
-    paths = [path.with_name(path.name + suffix) for suffix in _SUFFIXES]
-    for suffix, file in zip(_SUFFIXES, paths, strict=True):
-        buffer = io.BytesIO()
-        with matplotlib.rc_context(_SETTINGS):
-            figure.savefig(
-                buffer, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=no_date[suffix]
-            )
-        files.write_atomically(file, buffer.getvalue())
+    metadata = {".png": {}, ".svg": {"Date": None}}
+    paths = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+    with matplotlib.rc_context(_SETTINGS):
+        # Places are found once for both files, which takes longer than to draw them.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for suffix, file in zip(SUFFIXES, paths, strict=True):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=metadata[suffix])
+            files.write_atomically(file, buffer.getvalue())
     return paths
 
 

@@ -70,12 +70,10 @@ def draw(
     return figure
 
 
-def _draw_overall(
-    axes: Axes, systems: Sequence[str], overall: Mapping[str, Accuracy]
-) -> None:
+def _draw_overall(axes: Axes, systems: Sequence[str], overall: Mapping[str, Accuracy]) -> None:
     """Draws one labelled row per system, which is the legend of the rows below, too."""
     for row, system in enumerate(systems):
-        _mark(axes, overall[system], row, system)
+        _mark(axes, [overall[system]], [row], system)
         high = 100 * overall[system].high
         axes.annotate(
             f"{100 * overall[system].share:.2f}",
@@ -101,39 +99,38 @@ def _draw_superclasses(
 ) -> None:
     """Draws one row per superclass; every second one on a faint ground."""
     step = _SPREAD / max(1, len(systems) - 1)
-    for row, name in enumerate(names):
-        if row % 2 == 0:
-            axes.axhspan(row - 0.5, row + 0.5, color=style.BAND, linewidth=0, zorder=0)
-        for place, system in enumerate(systems):
-            if system in by_superclass[name]:
-                offset = (place - (len(systems) - 1) / 2) * step
-                _mark(axes, by_superclass[name][system], row + offset, system)
+    for row in range(0, len(names), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=style.BAND, linewidth=0, zorder=0)
+    for place, system in enumerate(systems):
+        offset = (place - (len(systems) - 1) / 2) * step
+        there = [row for row, name in enumerate(names) if system in by_superclass[name]]
+        accuracies = [by_superclass[names[row]][system] for row in there]
+        _mark(axes, accuracies, [row + offset for row in there], system)
     axes.set_yticks(range(len(names)), [style.short(name) for name in names])
     axes.set_ylim(num_rows - 0.5, -0.5)
 
 
-def _mark(axes: Axes, accuracy: Accuracy, y: float, system: str) -> None:
-    """Draws a mark at a share, and a line along its interval."""
+def _mark(axes: Axes, accuracies: Sequence[Accuracy], y: Sequence[float], system: str) -> None:
+    """Draws a mark at each share, and a line along its interval."""
     look = style.SYSTEMS[system]
-    axes.plot(
-        [100 * accuracy.low, 100 * accuracy.high],
-        [y, y],
+    axes.hlines(
+        y,
+        [100 * accuracy.low for accuracy in accuracies],
+        [100 * accuracy.high for accuracy in accuracies],
         color=look.color,
         linewidth=1.0,
         alpha=0.7,
-        solid_capstyle="butt",
-        label="interval",
     )
     axes.plot(
-        [100 * accuracy.share],
-        [y],
+        [100 * accuracy.share for accuracy in accuracies],
+        y,
         marker=look.marker,
         color=look.color,
         markersize=4.8,
         markeredgecolor="white",
         markeredgewidth=0.3,
         linestyle="none",
-        label=system,
+        label=look.label,
     )
 
 

@@ -125,16 +125,12 @@ def draw(
     if wrong_subclass is not None:
         _draw_bars(bars, wrong_subclass)
     figure.suptitle(title, x=0.02, ha="left")
-    handles = [
-        Patch(facecolor=COLORS[meaning], label=label) for meaning, label in _LABELS.items()
-    ]
+    handles = [Patch(facecolor=COLORS[meaning], label=label) for meaning, label in _LABELS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
     return figure
 
 
-def _draw_matrix(
-    axes: Axes, percent: np.ndarray, names: list[str], *, cell_width: float
-) -> None:
+def _draw_matrix(axes: Axes, percent: np.ndarray, names: list[str], *, cell_width: float) -> None:
     """Draws the cells, `cell_width` inches wide, their numbers, and names of rows and columns."""
     size = len(names)
     classes = meanings(percent)

@@ -9,7 +9,9 @@ from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.report import paper
 
 _PARTS = ("subclasses", "train", "validation")
-_TITLE = "Subclasses and images of each superclass; *train* includes minival, which is held out of it."
+_TITLE = (
+    "Subclasses and images of each superclass; *train* includes minival, which is held out of it."
+)
 
 
 def markdown(results: Mapping[str, object]) -> str:
