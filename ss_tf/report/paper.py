@@ -1,26 +1,12 @@
 """What the paper measured on Superclassing ImageNet: Wen et al., arXiv 2201.08098.
 
-The rows of its Table 1 that count images are `tfds_superclass/superclass_imagenet/table_1.py`.
+Its Table 1 is `ss_tf/hierarchy/paper_table_1.py`.
 """
 
 from __future__ import annotations
 
 # Its data set here.
 DATASET = "superclass_imagenet"
-
-# Superclass -> number of subclasses, its Table 1.
-SUBCLASSES = {
-    "bird": 52,
-    "boat": 6,
-    "car": 10,
-    "cat": 8,
-    "dog": 116,
-    "fruit": 7,
-    "fungus": 7,
-    "insect": 27,
-    "monkey": 13,
-    "truck": 7,
-}
 
 # (system, network) -> top-1 in percent, of 12,650 images. Its two-stage numbers of ResNet-18 are
 # gains over flat: +3.30 % for vanilla, +3.20 % for efficient.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from ss_tf.evaluation import tables
 from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.hierarchy import paper_table_1
 from ss_tf.report import paper
 
-_PARTS = ("subclasses", "train", "validation")
 _TITLE = (
     "Subclasses and images of each superclass; *train* includes minival, which is held out of it."
 )
@@ -40,16 +40,11 @@ def counts(results: Mapping[str, object]) -> dict[str, dict[str, int | str]]:
         "train": _train(results),
         "validation": {name: row["num_examples"] for name, row in per_superclass.items()},
     }
+    rows = paper_table_1.ROWS
     # Another grouping of the same data set has other superclasses.
-    if paper.is_its_data(results["dataset"]) and set(per_superclass) == set(paper.SUBCLASSES):
-        # Here, because it brings TensorFlow Datasets with it.
-        from tfds_superclass.superclass_imagenet import table_1
-
-        for place, part in enumerate(_PARTS):
-            columns[f"paper: {part}"] = {
-                name: (paper.SUBCLASSES[name], *table_1.IMAGES[name])[place]
-                for name in per_superclass
-            }
+    if paper.is_its_data(results["dataset"]) and set(per_superclass) == set(rows):
+        for part in paper_table_1.Counts._fields:
+            columns[f"paper: {part}"] = {name: getattr(rows[name], part) for name in per_superclass}
     return columns
 
 
