@@ -20,6 +20,7 @@ _COPIED = (
     "command",
     "dataset",
     "examples_by_split",
+    "examples_by_superclass",
     "flags",
     "seconds",
     "seed",

@@ -29,6 +29,7 @@ REQUIRED = (
     "dataset",
     "error_budget",
     "examples_by_split",
+    "examples_by_superclass",
     "flags",
     "flat_errors",
     "hierarchical",

@@ -26,6 +26,7 @@ FACTS = (
     "command",
     "dataset",
     "examples_by_split",
+    "examples_by_superclass",
     "flags",
     "minival",
     "network_macs",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ss_tf.evaluation import intervals
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.report import error_budget, size_ratios, style
 from ss_tf.report.reliability import Calibration
@@ -18,12 +17,10 @@ def accuracies(
 ) -> tuple[dict[str, Accuracy], dict[str, dict[str, Accuracy]]]:
     """Returns system -> accuracy on all images, and superclass -> system -> accuracy."""
     systems = [name for name in style.SHOWN if results["top1"][name] != NOT_EVALUATED]
-    overall = {name: _accuracy(results["top1"][name], results["num_examples"]) for name in systems}
+    overall = {name: _accuracy(results, name, results["top1"][name]) for name in systems}
     by_superclass = {
         superclass: {
-            name: _accuracy(row[name], row["num_examples"])
-            for name in systems
-            if row[name] != NOT_EVALUATED
+            name: _accuracy(row, name, row[name]) for name in systems if row[name] != NOT_EVALUATED
         }
         for superclass, row in results["per_superclass"].items()
     }
@@ -45,11 +42,10 @@ def ratios(results: Results) -> dict[str, dict[str, float]]:
 
 
 def calibrations(results: Results) -> dict[str, dict[str, Calibration]]:
-    """Returns level -> system -> calibration."""
+    """Returns level -> system -> calibration, of systems that decide the superclass themselves."""
     levels: dict[str, dict[str, Calibration]] = {}
-    entry = results.get("calibration", NOT_EVALUATED)
-    for system, by_level in {} if entry == NOT_EVALUATED else entry.items():
-        if system not in style.SHOWN or by_level == NOT_EVALUATED:
+    for system, by_level in results["calibration"].items():
+        if system not in style.SHOWN or system == "oracle" or by_level == NOT_EVALUATED:
             continue
         for level, measured in by_level.items():
             bins = measured["bins"]
@@ -67,8 +63,7 @@ def budgets(results: Results) -> dict[str, dict[str, float]]:
     if flat != NOT_EVALUATED:
         inside = flat["inside_superclass"]
         found["flat"] = {"sub_only": inside / total, "across": (flat["errors"] - inside) / total}
-    entry = results.get("error_budget", NOT_EVALUATED)
-    for system, counts in {} if entry == NOT_EVALUATED else entry.items():
+    for system, counts in results["error_budget"].items():
         if system in style.SHOWN and counts != NOT_EVALUATED:
             found[system] = {
                 cause: counts[cause] / total for cause in error_budget.CAUSES if cause in counts
@@ -76,6 +71,6 @@ def budgets(results: Results) -> dict[str, dict[str, float]]:
     return found
 
 
-def _accuracy(share: float, num_examples: int) -> Accuracy:
-    """Returns a share with Wilson's interval."""
-    return Accuracy(share, *intervals.wilson(round(share * num_examples), num_examples))
+def _accuracy(entry: Mapping[str, object], system: str, share: float) -> Accuracy:
+    """Returns a share with its interval, which stands beside it."""
+    return Accuracy(share, *entry["intervals"][system])

@@ -54,7 +54,7 @@ def draw(budgets: Mapping[str, Mapping[str, float]]) -> Figure:
                 _write(axes, left + width / 2, row, width, background=color, is_hatched=bool(hatch))
             left += width
         axes.annotate(
-            f"{left:.2f}",
+            _told(budgets[system]),
             (left, row),
             xytext=(4, 0),
             textcoords="offset points",
@@ -63,7 +63,7 @@ def draw(budgets: Mapping[str, Mapping[str, float]]) -> Figure:
         )
     axes.set_yticks(range(len(systems)), [style.SYSTEMS[system].label for system in systems])
     axes.set_ylim(len(systems) - 0.5, -0.5)
-    axes.set_xlim(0, 1.1 * max(longest, 1e-9))
+    axes.set_xlim(0, 1.42 * max(longest, 1e-9))
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("images decided wrong, %")
     used = [cause for cause in CAUSES if any(parts.get(cause) for parts in budgets.values())]
@@ -73,6 +73,12 @@ def draw(budgets: Mapping[str, Mapping[str, float]]) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=2, columnspacing=1.5)
     return figure
+
+
+def _told(parts: Mapping[str, float]) -> str:
+    """Returns what stands behind a bar: its length, and how much of it is severe."""
+    total, mild = (100 * share for share in (sum(parts.values()), parts.get("sub_only", 0.0)))
+    return f"{total:.2f}, of which {total - mild:.2f} wrong superclass"
 
 
 def _write(axes, x, y, percent, *, background, is_hatched):

@@ -9,7 +9,7 @@ from ss_tf.report import figure_set, scaling, style, table_1
 from ss_tf.report.figure_set import Written
 
 
-def markdown(results: Mapping[str, object], figures: Sequence[Written]) -> list[str]:
+def markdown(results: Mapping[str, object], figures: Sequence[Written]) -> str:
     """Returns the sections, which stand at the end of a report.
 
     Args:
@@ -20,12 +20,13 @@ def markdown(results: Mapping[str, object], figures: Sequence[Written]) -> list[
         "Larger and deeper flat networks beside the systems of this run. `python -m "
         "ss_tf.report.scaling RUN_DIR...` prints the table of several runs."
     )
-    return [
+    sections = [
         f"## Counts\n\n{table_1.markdown(results)}",
         f"## Scaling\n\n{scaled}\n\n{scaling.markdown({'this': results})}",
         "## Figures",
         *(_figure(figure) for figure in figures),
     ]
+    return "".join(f"\n{section}\n" for section in sections)
 
 
 def _figure(figure: Written) -> str:

@@ -76,7 +76,8 @@ def write(
       ValueError: naming the file, if the base or the bank is damaged.
     """
     written = []
-    for drawn in _draw_all(results, decisions, superclass_map, run):
+    # All of them before the first file: a damaged bank leaves the older ones.
+    for drawn in list(_draw_all(results, decisions, superclass_map, run)):
         path = folder / FOLDER / drawn.name
         svg = None
         if drawn.figure is not None:
@@ -109,7 +110,7 @@ def _accuracy(results: Mapping[str, object]) -> _Drawn:
     return _Drawn(
         "accuracy",
         "Accuracy of every system",
-        "Marks are top-1, lines their intervals of 95 % (Wilson); the oracle is a bound, no system. "
+        "Marks are top-1, lines intervals of 95 % (Wilson); the oracle is a bound, no system. "
         "Systems err on the same images, so that intervals may overlap where the paired comparison "
         "is clear.",
         superclass_accuracy.draw(overall, by_superclass) if overall else None,
@@ -182,8 +183,9 @@ def _reliability(results: Mapping[str, object]) -> _Drawn:
     return _Drawn(
         "reliability",
         "How sure systems are, and how often they are right",
-        "Each mark is a bin of images of about the same confidence, larger for more images. Below "
-        "the diagonal a system is surer than it should be.",
+        "Each mark is a bin of images of about the same confidence, larger for more images; bins of "
+        f"fewer than {reliability.FEWEST_IMAGES} are left out. Below the diagonal a system is surer "
+        "than it should be, above it less sure.",
         reliability.draw(levels) if levels else None,
     )
 

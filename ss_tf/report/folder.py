@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ss_tf import files
 from ss_tf.evaluation import measure, prediction_file, report, results, summary
 from ss_tf.evaluation.stored_predictions import StoredPredictions
+from ss_tf.report import figure_section, figure_set
+from ss_tf.training.run_dir import RunDir
 
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.md"
@@ -54,9 +56,18 @@ def require(folder: pathlib.Path, systems: Sequence[str]) -> None:
 
 def _write(predictions: StoredPredictions, folder: pathlib.Path) -> str:
     """Writes all files of the report, after all that can fail."""
-    measured, _ = measure.measure(predictions)
+    measured, decisions = measure.measure(predictions)
     told = f"{summary.text(measured)}\nReport: {folder / REPORT_FILE}"
     text = report.markdown(measured)
+    superclass_map = predictions.superclass_map
+    figures = figure_set.write(measured, decisions, superclass_map, _run_around(folder), folder)
+    text += figure_section.markdown(measured, figures)
     results.write(measured, folder / RESULTS_FILE)
     files.write_atomically(folder / REPORT_FILE, text.encode())
     return told
+
+
+def _run_around(folder: pathlib.Path) -> RunDir | None:
+    """Returns the run that a report lies in; None if predictions lie elsewhere."""
+    run = RunDir(folder.resolve().parent)
+    return run if run.map_file.is_file() and folder.name == run.report_dir.name else None

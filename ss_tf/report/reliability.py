@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from ss_tf.report import style
 
 _HEIGHT = 4.7
+# The share of right ones among fewer images says little: such a bin is not drawn.
+FEWEST_IMAGES = 10
 # A bin of this share of the images, or more, has the largest mark (area in points^2).
 _FULL_SHARE, _LARGEST_MARK, _SMALLEST_MARK = 0.25, 42, 7
 
@@ -23,7 +25,7 @@ class Calibration(NamedTuple):
       ece: expected calibration error in [0, 1].
       confidence: mean confidence of each bin, in [0, 1].
       accuracy: share decided right in each bin, in [0, 1].
-      count: images in each bin; of one without images the other two are ignored.
+      count: images in each bin.
     """
 
     ece: float
@@ -66,10 +68,10 @@ def draw(levels: Mapping[str, Mapping[str, Calibration]]) -> Figure:
 
 
 def _draw_line(axes: Axes, system: str, calibration: Calibration) -> None:
-    """Draws the bins of a system that have images; larger marks stand for more of them."""
+    """Draws the bins of a system that have enough images; larger marks stand for more of them."""
     look = style.SYSTEMS[system]
     count = np.asarray(calibration.count, np.float64)
-    filled = count > 0
+    filled = count >= FEWEST_IMAGES
     confidence = 100 * np.asarray(calibration.confidence, np.float64)[filled]
     accuracy = 100 * np.asarray(calibration.accuracy, np.float64)[filled]
     share = count[filled] / max(count.sum(), 1.0)

@@ -85,7 +85,7 @@ def _missing(runs: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
 
 def _interval(results: Mapping[str, object], system: str) -> str:
     """Returns the interval of a system's top-1, in percent."""
-    interval = results.get("intervals", {}).get(system, NOT_EVALUATED)
+    interval = results["intervals"][system]
     if interval == NOT_EVALUATED:
         return NOT_EVALUATED
     return " to ".join(tables.percent(end) for end in interval)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ss_tf.evaluation import tables
-from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.hierarchy import paper_table_1
 from ss_tf.report import paper
 
@@ -18,21 +17,20 @@ def markdown(results: Mapping[str, object]) -> str:
     """Returns the table in Markdown, with the paper's numbers beside those of its own data set.
 
     Args:
-      results: of results.json. Where it has no `examples_by_superclass`, training images are "not
-        evaluated".
+      results: of results.json.
     """
     columns = {name: list(column.values()) for name, column in counts(results).items()}
     header = ["superclass", *columns]
     names = list(results["per_superclass"])
     rows = [
-        [name, *(_cell(column[row]) for column in columns.values())]
+        [name, *(f"{column[row]:,}" for column in columns.values())]
         for row, name in enumerate(names)
     ]
-    rows.append(["total", *(_cell(_total(column)) for column in columns.values())])
+    rows.append(["total", *(f"{sum(column):,}" for column in columns.values())])
     return f"{_TITLE}\n\n{tables.markdown(header, rows)}"
 
 
-def counts(results: Mapping[str, object]) -> dict[str, dict[str, int | str]]:
+def counts(results: Mapping[str, object]) -> dict[str, dict[str, int]]:
     """Returns column -> superclass -> number; a column of the paper has its name in front."""
     per_superclass = results["per_superclass"]
     columns = {
@@ -48,20 +46,10 @@ def counts(results: Mapping[str, object]) -> dict[str, dict[str, int | str]]:
     return columns
 
 
-def _train(results: Mapping[str, object]) -> dict[str, int | str]:
+def _train(results: Mapping[str, object]) -> dict[str, int]:
     """Returns superclass -> images that are no validation images."""
-    by_split = results.get("examples_by_superclass", NOT_EVALUATED)
-    if by_split == NOT_EVALUATED:
-        return dict.fromkeys(results["per_superclass"], NOT_EVALUATED)
+    by_split = results["examples_by_superclass"]
     return {
         name: by_split["train"][name] + by_split["minival"][name]
         for name in results["per_superclass"]
     }
-
-
-def _total(values: list[int | str]) -> int | str:
-    return NOT_EVALUATED if NOT_EVALUATED in values else sum(values)
-
-
-def _cell(value: int | str) -> str:
-    return value if isinstance(value, str) else f"{value:,}"
