@@ -35,16 +35,13 @@ def draw(counts: Mapping[str, np.ndarray]) -> Figure:
     # One column alone has room for the words below it.
     width = max(_WIDTH * num_columns, 3.6)
     figure = Figure(figsize=(width, _HEIGHT * num_rows + 0.5))
-    panels = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
+    panels = figure.subplots(num_rows, num_columns, squeeze=False).flat
     reach = _reach(counts)
-    for axes, (name, own) in zip(panels.flat, counts.items(), strict=False):
-        _draw_one(axes, own, name=name, reach=reach)
-    # Most weights do not move at all: on a linear axis one would see nothing else.
-    panels.flat[0].set_yscale("log")
-    panels.flat[0].set_ylim(_LEAST_PERCENT, 1000)
-    panels.flat[0].set_yticks([0.01, 1, 100], ["0.01", "1", "100"])
-    panels.flat[0].yaxis.set_minor_locator(NullLocator())
-    for axes in panels.flat[len(counts) :]:
+    for place, (name, own) in enumerate(counts.items()):
+        _draw_one(panels[place], own, name=name, reach=reach)
+        is_lowest, is_first = place + num_columns >= len(counts), place % num_columns == 0
+        panels[place].tick_params(labelbottom=is_lowest, labelleft=is_first)
+    for axes in panels[len(counts) :]:
         axes.set_axis_off()
     figure.supxlabel("delta: sub network minus base, in quantization steps", fontsize=9)
     figure.supylabel("weights, %", fontsize=9)
@@ -67,6 +64,11 @@ def _draw_one(axes: Axes, counts: np.ndarray, *, name: str, reach: int) -> None:
         va="top",
         fontsize=8,
     )
+    # Most weights do not move at all: on a linear axis one would see nothing else.
+    axes.set_yscale("log")
+    axes.set_ylim(_LEAST_PERCENT, 1000)
+    axes.set_yticks([0.01, 1, 100], ["0.01", "1", "100"])
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlim(-reach - 0.5, reach + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 

@@ -63,7 +63,7 @@ def draw(budgets: Mapping[str, Mapping[str, float]]) -> Figure:
         )
     axes.set_yticks(range(len(systems)), [style.SYSTEMS[system].label for system in systems])
     axes.set_ylim(len(systems) - 0.5, -0.5)
-    axes.set_xlim(0, 1.42 * max(longest, 1e-9))
+    axes.set_xlim(0, 1.6 * max(longest, 1e-9))
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("images decided wrong, %")
     used = [cause for cause in CAUSES if any(parts.get(cause) for parts in budgets.values())]

@@ -183,9 +183,9 @@ def _reliability(results: Mapping[str, object]) -> _Drawn:
     return _Drawn(
         "reliability",
         "How sure systems are, and how often they are right",
-        "Each mark is a bin of images of about the same confidence, larger for more images; bins of "
-        f"fewer than {reliability.FEWEST_IMAGES} are left out. Below the diagonal a system is surer "
-        "than it should be, above it less sure.",
+        "Each mark is a bin of images of about the same confidence, larger for more images; bins "
+        f"of fewer than {reliability.FEWEST_IMAGES} are left out. Below the diagonal a system is "
+        "surer than it should be, above it less sure.",
         reliability.draw(levels) if levels else None,
     )
 

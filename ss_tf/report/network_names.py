@@ -9,6 +9,7 @@ from ss_tf.config import BACKBONES
 
 # Filters of the first stage in the networks that have these names elsewhere.
 _USUAL_WIDTH = 64
+_UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +30,17 @@ class Names:
 def names(flags: Sequence[str]) -> Names:
     """Reads the names out of the entry `flags` of results.json.
 
+    They are "unknown" if a flag is missing that tells what a network is.
+
     Raises:
-      ValueError: if a flag is missing that tells what a network is.
+      ValueError: if a flag has no such value.
     """
     values = dict(line.removeprefix("--").partition("=")[::2] for line in flags)
-    for flag in ("backbone", "resnet_blocks", "flat_backbone", "base_width"):
-        if flag not in values:
-            raise ValueError(f"The results hold no flag --{flag}, expected those of a run.")
+    if not {"backbone", "resnet_blocks", "flat_backbone", "base_width"} <= set(values):
+        return Names(backbone=_UNKNOWN, second_flat=_UNKNOWN, width="")
+    for flag in ("backbone", "flat_backbone"):
+        if values[flag] not in (*BACKBONES, "twice", "none"):
+            raise ValueError(f"--{flag} is {values[flag]!r}, expected one of {list(BACKBONES)}.")
     backbone = values["backbone"]
     width = int(values["base_width"])
     return Names(

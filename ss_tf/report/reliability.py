@@ -15,7 +15,7 @@ _HEIGHT = 4.7
 # The share of right ones among fewer images says little: such a bin is not drawn.
 FEWEST_IMAGES = 10
 # A bin of this share of the images, or more, has the largest mark (area in points^2).
-_FULL_SHARE, _LARGEST_MARK, _SMALLEST_MARK = 0.25, 42, 7
+_FULL_SHARE, _LARGEST_MARK, _SMALLEST_MARK, _KEY_MARK = 0.25, 42, 7, 24
 
 
 class Calibration(NamedTuple):
@@ -56,13 +56,15 @@ def draw(levels: Mapping[str, Mapping[str, Calibration]]) -> Figure:
         axes.set_xlabel("confidence, %")
         # Below, for curves may run on either side of the diagonal.
         key.set_axis_off()
-        key.legend(
+        legend = key.legend(
             *axes.get_legend_handles_labels(),
             loc="upper center",
             title="expected calibration error, %",
             title_fontsize=8,
             alignment="left",
         )
+        for handle in legend.legend_handles:
+            handle.set_sizes([_KEY_MARK])
     panels[0].set_ylabel("decided right, %")
     return figure
 
