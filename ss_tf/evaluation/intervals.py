@@ -8,7 +8,7 @@ import numpy as np
 
 # Quantile 0.975 of the normal distribution, for two-sided intervals.
 Z_95 = 1.959964
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:
@@ -41,7 +41,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 def of_mean_share(right: np.ndarray, totals: np.ndarray) -> tuple[float, float]:
     """Returns a bootstrap interval of the mean of shares, such as balanced accuracy.
 
-    The examples of each class are drawn again 2,000 times, with replacement and a fixed seed; low
+    The examples of each class are drawn again 1,000 times, with replacement and a fixed seed; low
     and high are the quantiles 0.025 and 0.975 of the means. To draw n of n examples of which k are
     right is to draw from the binomial distribution of n and k / n. A class whose examples are all
     right, or all wrong, then adds nothing to the width: with few examples per class it is narrow.

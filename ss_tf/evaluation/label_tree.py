@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ class LabelTree:
             raise ValueError("Two labels have the same path, expected a path for each.")
         self.depth = np.array([len(path) for path in paths])
         self._most = int(self.depth.max())
+        self._parents_of: dict[bytes, tuple] = {}
         numbers: dict[tuple[str, ...], int] = {}
         # [num_labels, deepest], numbers of nodes; -1 behind the label.
         self._nodes = np.full((len(paths), self._most), -1)
@@ -85,25 +87,47 @@ class LabelTree:
         Returns:
           int64 `[n]`, labels.
         """
-        # Labels of one node are neighbours in this order.
-        order = np.lexsort(self._nodes[labels].T[::-1])
-        nodes = self._nodes[labels][order]
-        found = np.empty(len(scores), np.int64)
-        todo = [(np.arange(len(scores)), 0, len(labels), 0)]
-        while todo:
-            rows, low, high, depth = todo.pop()
-            if high - low == 1:
-                found[rows] = labels[order[low]]
+        order, parents = self._parents(labels)
+        ordered = scores[:, order]
+        running = np.zeros((len(scores), len(labels) + 1))
+        np.cumsum(ordered, axis=1, out=running[:, 1:])
+        # Labels before those of the node that each image has come to.
+        begin = np.zeros(len(scores), np.int64)
+        for starts, ends in parents:
+            rows = np.flatnonzero(begin == starts[0])
+            if not rows.size:
                 continue
-            starts = low + np.flatnonzero(np.diff(nodes[low:high, depth], prepend=-2))
-            ends = np.append(starts[1:], high)
-            # Not differences of running sums: their rounding would order equal scores, of which
-            # int8 networks give many.
-            below = scores[np.ix_(rows, order[low:high])]
-            best = np.add.reduceat(below, starts - low, axis=1).argmax(axis=1)
-            for child in np.unique(best):
-                todo.append((rows[best == child], starts[child], ends[child], depth + 1))
-        return found
+            sums = running[rows[:, None], ends] - running[rows[:, None], starts]
+            # Differences are rounded, which would order labels of equal scores: int8 networks give
+            # many.
+            single = np.flatnonzero(ends - starts == 1)
+            sums[:, single] = ordered[rows[:, None], starts[single]]
+            begin[rows] = starts[sums.argmax(axis=1)]
+        return labels[order[begin]]
+
+    def _parents(self, labels: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
+        """Sorts labels so that those of each node are neighbours.
+
+        Returns:
+          int64 `[m]`, the order, and for each node of more than one child, from the root down,
+          where the labels of its children begin and end in that order. An image that is sent to a
+          child stands at the child's first label, which no other node to come begins with.
+        """
+        key = labels.tobytes()
+        if key not in self._parents_of:
+            order = np.lexsort(self._nodes[labels].T[::-1])
+            parents, edges = [], np.array([0, len(labels)])
+            begins = np.arange(len(labels)) == 0
+            for column in self._nodes[labels][order].T:
+                # Those of a level are those of the next: behind a label's end, all have -1.
+                begins = begins | (np.diff(column, prepend=-2) != 0)
+                children = np.append(np.flatnonzero(begins), len(labels))
+                for low, high in itertools.pairwise(np.searchsorted(children, edges)):
+                    if high - low > 1:
+                        parents.append((children[low:high], children[low + 1 : high + 1]))
+                edges = children
+            self._parents_of[key] = order, parents
+        return self._parents_of[key]
 
 
 def trees(superclass_map: SuperclassMap) -> dict[str, LabelTree]:

@@ -26,7 +26,7 @@ _FLAT_SYSTEMS = {
 # Form of the sub networks -> system that picks them by the true superclass, and by stage 1.
 _SUB_SYSTEMS = {"float": ("oracle_vanilla", "vanilla"), "int8": ("oracle", "hard")}
 # Images at a time: probabilities are float64, of all images together they would take gigabytes.
-_CHUNK = 1024
+_CHUNK = 2048
 
 
 def decide(predictions: StoredPredictions) -> Decisions:
