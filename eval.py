@@ -3,6 +3,7 @@
 python eval.py --run_dir=runs/demo
 python eval.py --run_dir=runs/demo --require=hard,oracle      exit code 1 if one is missing
 python eval.py --predictions=runs/demo/report/predictions.npz    the report again, in seconds
+python eval.py --compare=runs/demo,runs/other                 two evaluated runs, with significance
 """
 
 import shlex
@@ -11,15 +12,18 @@ import sys
 from absl import flags
 
 from ss_tf import command_line, report_flags, run_flags
-from ss_tf.report import folder
+from ss_tf.report import comparison, folder
 
-for name in ("run_dir", "data_dir", "predictions", "require"):
+for name in ("run_dir", "data_dir", "predictions", "require", "compare"):
     flags.declare_key_flag(name)
 
 
 def main(argv: list[str]) -> None:
-    """Evaluates the run of --run_dir, or what is in --predictions."""
+    """Evaluates the run of --run_dir, or what is in --predictions; or compares two runs."""
     command_line.refuse_arguments(argv)
+    if runs := report_flags.compared_runs():
+        print(comparison.write(*runs))
+        return
     required, path = report_flags.required_systems(), report_flags.predictions()
     if path is None:
         config, run = run_flags.open_run()

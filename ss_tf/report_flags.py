@@ -35,3 +35,20 @@ def required_systems() -> tuple[str, ...]:
         if name not in SYSTEMS:
             raise ValueError(f"--require has {name!r}, expected any of {', '.join(SYSTEMS)}.")
     return tuple(defs.REQUIRE.value)
+
+
+def compared_runs() -> tuple[pathlib.Path, ...]:
+    """Returns the folders of the two runs of --compare, or nothing.
+
+    Raises:
+      ValueError: if it is one, or more than two, or comes with --run_dir, --predictions or
+        --require.
+    """
+    paths = tuple(pathlib.Path(path) for path in defs.COMPARE.value)
+    if paths and len(paths) != 2:
+        raise ValueError(f"--compare names {len(paths)} runs, expected two: RUN_A,RUN_B.")
+    others = (flag_defs.RUN_DIR, defs.PREDICTIONS, defs.REQUIRE)
+    given = [f"--{flag.name}" for flag in others if flag.value]
+    if paths and given:
+        raise ValueError(f"--compare came with {' and '.join(given)}, expected it alone.")
+    return paths

@@ -60,3 +60,31 @@ def of_mean_share(right: np.ndarray, totals: np.ndarray) -> tuple[float, float]:
     drawn = np.random.default_rng(0).binomial(totals, right / totals, (_RESAMPLES, len(totals)))
     low, high = np.quantile((drawn / totals).mean(axis=1), (0.025, 0.975))
     return float(low), float(high)
+
+
+def of_mean_difference(
+    first: np.ndarray, second: np.ndarray, classes: np.ndarray
+) -> tuple[float, float]:
+    """Returns a bootstrap interval of the difference of two balanced accuracies, paired by example.
+
+    As `of_mean_share`: the examples of each class are drawn again, each with what both systems say.
+
+    Args:
+      first, second: bool `[n]`, whether each system is right; first minus second.
+      classes: int `[n]`, the class of each example, n at least 1.
+
+    Returns:
+      low and high, in [-1, 1].
+    """
+    generator = np.random.default_rng(0)
+    sums = np.zeros(_RESAMPLES)
+    numbers, totals = np.unique(classes, return_counts=True)
+    for number, total in zip(numbers, totals, strict=True):
+        of_class = classes == number
+        won = int(np.sum(first[of_class] & ~second[of_class]))
+        lost = int(np.sum(second[of_class] & ~first[of_class]))
+        shares = np.array([won, lost, total - won - lost]) / total
+        drawn = generator.multinomial(total, shares, _RESAMPLES)
+        sums += (drawn[:, 0] - drawn[:, 1]) / total
+    low, high = np.quantile(sums / len(numbers), (0.025, 0.975))
+    return float(low), float(high)
