@@ -28,6 +28,8 @@ DIVERGING = colors.LinearSegmentedColormap.from_list("blue_orange", [BLUE, "#FFF
 # Inches: a figure as wide as the text of an A4 or letter page.
 PAGE_WIDTH = 7.0
 _DOTS_PER_INCH = 200
+# Dots across and down that no PNG exceeds: one of a hundred superclasses would have 30 million.
+_MOST_DOTS = 4000
 SUFFIXES = (".png", ".svg")
 _LONGEST_NAME = 22
 
@@ -116,7 +118,9 @@ def drawing(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
 
 
 def save(figure: Figure, path: pathlib.Path) -> list[pathlib.Path]:
-    """Writes a figure as PNG (200 dots per inch) and as SVG; equal figures give equal bytes.
+    """Writes a figure as PNG and as SVG; equal figures give equal bytes.
+
+    A PNG has 200 dots per inch, or fewer if it were larger than 4,000 dots else.
 
     Args:
       figure: what a function of this room has drawn. Its layout is fixed by this.
@@ -132,9 +136,10 @@ def save(figure: Figure, path: pathlib.Path) -> list[pathlib.Path]:
         # Places are found once for both files, which takes longer than to draw them.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        dots_per_inch = min(_DOTS_PER_INCH, _MOST_DOTS / max(figure.get_size_inches()))
         for suffix, file in zip(SUFFIXES, paths, strict=True):
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=metadata[suffix])
+            figure.savefig(buffer, format=suffix[1:], dpi=dots_per_inch, metadata=metadata[suffix])
             files.write_atomically(file, buffer.getvalue())
     return paths
 

@@ -64,6 +64,11 @@ def test_a_png_has_200_dots_per_inch_and_an_svg_is_xml_without_a_date(tmp_path):
     assert "dc:date" not in svg.read_text()
 
 
+def test_a_png_of_a_huge_figure_stays_within_4000_dots(tmp_path):
+    png, _ = style.save(Figure(figsize=(10, 50)), tmp_path / "figure")
+    assert image.imread(io.BytesIO(png.read_bytes())).shape[:2] == (4000, 800)
+
+
 def test_settings_of_others_stay_as_they_were(tmp_path):
     before = dict(matplotlib.rcParams)
     style.save(_line(), tmp_path / "figure")
