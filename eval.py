@@ -1,33 +1,54 @@
-"""Evaluates a run on its validation images, and writes DIR/report/results.json and report.md.
+"""Evaluates a run on its validation images, and writes DIR/report: results.json and report.md.
 
 python eval.py --run_dir=runs/demo
+python eval.py --run_dir=runs/demo --require=hard,oracle      exit code 1 if one is missing
+python eval.py --predictions=runs/demo/report/predictions.npz    the report again, in seconds
+python eval.py --compare=runs/demo,runs/other                 two evaluated runs, with significance
 python eval.py --run_dir=runs/demo --edge_bundle=runs/demo/export/tflite
 
-The second form compares a bundle for devices with the run instead: DIR/report/edge_results.json.
+The last one compares a bundle for devices with the run instead: DIR/report/edge_results.json.
 """
 
+import pathlib
 import shlex
 import sys
 
-from ss_tf import command_line, inference_flags, run_flags
+from ss_tf import command_line, report_flags, run_flags
+from ss_tf.report import comparison, folder
 
-command_line.show_flags("run_dir", "data_dir", "edge_bundle")
+command_line.show_flags(
+    "run_dir", "data_dir", "predictions", "require", "compare", "edge_bundle"
+)
 
 
 def main(argv: list[str]) -> None:
-    """Evaluates the run of --run_dir."""
+    """Evaluates the run of --run_dir, what is in --predictions, or a bundle; or compares runs."""
     command_line.refuse_arguments(argv)
-    config, run = run_flags.open_run()
-    bundle, command = inference_flags.edge_bundle(), shlex.join(sys.argv)
-    # After the flags: --help need not wait for TensorFlow.
-    if bundle:
-        from ss_tf.evaluation import edge
-
-        print(edge.evaluate_bundle(config, run, bundle_dir=bundle, command=command))
+    if runs := report_flags.compared_runs():
+        print(comparison.write(*runs))
+    elif bundle := report_flags.edge_bundle():
+        print(_evaluate_bundle(bundle))
     else:
-        from ss_tf.evaluation import evaluate
+        required = report_flags.required_systems()
+        path = report_flags.predictions() or _evaluate_run()
+        print(folder.write(path))
+        folder.require(path.parent, required)
 
-        print(evaluate.evaluate_run(config, run, command=command))
+
+def _evaluate_run() -> pathlib.Path:
+    config, run = run_flags.open_run()
+
+    from ss_tf.evaluation import evaluate  # After the flags: TensorFlow takes seconds.
+
+    return evaluate.evaluate_run(config, run, command=shlex.join(sys.argv))
+
+
+def _evaluate_bundle(bundle: pathlib.Path) -> str:
+    config, run = run_flags.open_run()
+
+    from ss_tf.evaluation import edge  # After the flags, too.
+
+    return edge.evaluate_bundle(config, run, bundle_dir=bundle, command=shlex.join(sys.argv))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 import pathlib
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -62,12 +62,19 @@ def locked(folder: pathlib.Path, *, subject: str) -> Iterator[None]:
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
     """Writes a file so that a reader, at any moment, sees the old content or the new one."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Opens a file for writing that takes its place as the context ends, and not on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Always the same name, so that what a killed process leaves behind is written over.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""Flags of the scripts that use a trained run; `inference_flags` reads them.
+"""Flags of the scripts that use a trained run; `inference_flags` and `report_flags` read them.
 
 They stand apart from `flag_defs`, whose flags are kept with a run and make up train.py's help.
 """
@@ -58,4 +58,22 @@ CACHE_MB = flags.DEFINE_integer(
     "Memory, in MB, for sub networks that stay restored, so that they need not be restored again; "
     "those used last stay. One takes about a byte per weight. 0: none stays.",
     lower_bound=0,
+)
+PREDICTIONS = flags.DEFINE_string(
+    "predictions",
+    None,
+    "A predictions.npz that eval.py wrote (RUN_DIR/report): the report beside it is computed "
+    "again, in seconds, without networks or images. Not with --run_dir.",
+)
+REQUIRE = flags.DEFINE_list(
+    "require",
+    [],
+    "Systems that must have been evaluated, separated by commas, such as hard,oracle: if one was "
+    "not, the exit code is 1. The report is written all the same.",
+)
+COMPARE = flags.DEFINE_list(
+    "compare",
+    [],
+    "Two runs that are evaluated, as RUN_A,RUN_B: prints what B has more than A, on the same "
+    "validation images, and writes it into RUN_A/report. No other flag goes with it.",
 )

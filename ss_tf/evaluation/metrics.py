@@ -10,8 +10,7 @@ import math
 
 import numpy as np
 
-# Quantile 0.975 of the normal distribution, for two-sided intervals of 95 %.
-_Z_95 = 1.959964
+from ss_tf.evaluation.intervals import Z_95
 
 
 def top1(decided: np.ndarray, true: np.ndarray) -> float:
@@ -45,12 +44,53 @@ def top1_by_group(
     Raises:
       ValueError: if shapes differ, there is no example, or a group is out of range.
     """
+    right, sizes = counts_by_group(decided, true, groups=groups, num_groups=num_groups)
+    return np.where(sizes > 0, right / np.maximum(sizes, 1), np.nan)
+
+
+def counts_by_group(
+    decided: np.ndarray, true: np.ndarray, *, groups: np.ndarray, num_groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts right examples, and all, of each group.
+
+    Args:
+      decided, true, groups, num_groups: as for `top1_by_group`.
+
+    Returns:
+      Two int64 `[num_groups]`: decided right, and in the group.
+
+    Raises:
+      ValueError: as `top1_by_group`.
+    """
     _check_pairs(decided, true)
     _check_pairs(groups, true)
     _check_range(groups, num_groups)
-    sizes = np.bincount(groups, minlength=num_groups)
-    right = np.bincount(groups, weights=decided == true, minlength=num_groups)
-    return np.where(sizes > 0, right / np.maximum(sizes, 1), np.nan)
+    return (
+        np.bincount(groups[decided == true], minlength=num_groups),
+        np.bincount(groups, minlength=num_groups),
+    )
+
+
+def balanced_top1(decided: np.ndarray, true: np.ndarray, *, num_classes: int) -> float:
+    """Returns the mean over classes of the share decided right, in [0, 1].
+
+    So each class counts the same, however many examples it has; one without examples does not.
+
+    Args:
+      decided: int `[n]`, n at least 1.
+      true: int `[n]`.
+      num_classes: number of classes.
+
+    Raises:
+      ValueError: if shapes differ, there is no example, or a truth is out of range.
+    """
+    right, totals = counts_by_group(decided, true, groups=true, num_groups=num_classes)
+    return float(np.mean(right[totals > 0] / totals[totals > 0]))
+
+
+def in_top(top: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Returns bool `[n]`, whether the truth is among the labels `[n, k]`."""
+    return (top == true[:, None]).any(axis=1)
 
 
 def confusion(decided: np.ndarray, true: np.ndarray, *, num_classes: int) -> np.ndarray:
@@ -111,6 +151,7 @@ class PairedDifference:
     """Accuracy of one system minus that of another on the same examples, in [-1, 1].
 
     Attributes:
+      only_first, only_second: number of examples that one of the two alone decides right.
       difference: the measured difference.
       low, high: its interval of 95 %.
       standard_error: of the difference, in [0, 1]; 0 where both are right on the same examples.
@@ -118,6 +159,8 @@ class PairedDifference:
         equally good, tells them apart by as many examples or more.
     """
 
+    only_first: int
+    only_second: int
     difference: float
     low: float
     high: float
@@ -162,8 +205,10 @@ def paired_difference(
     total = len(true) + 2
     centre = (only_first - only_second) / total
     variance = (only_first + only_second + 1) / total - centre**2
-    half_width = _Z_95 * math.sqrt(variance / total)
+    half_width = Z_95 * math.sqrt(variance / total)
     return PairedDifference(
+        only_first=only_first,
+        only_second=only_second,
         difference=(only_first - only_second) / len(true),
         low=max(centre - half_width, -1.0),
         high=min(centre + half_width, 1.0),

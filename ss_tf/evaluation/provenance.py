@@ -5,10 +5,13 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
+import numpy as np
+
 import ss_tf
 from ss_tf import files
-from ss_tf.data.examples import Dataset
+from ss_tf.data.examples import Dataset, Examples
 from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.training import run_dir
 
 _PACKAGES = (
@@ -34,7 +37,10 @@ def versions(*others: str) -> dict[str, str]:
 
 
 def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
-    """Returns the entries `dataset`, `examples_by_split` and `unreadable` of results.json.
+    """Returns the entries of results.json on the data.
+
+    They are `dataset`, `examples_by_split`, `examples_by_superclass`, `unreadable` and
+    `validation_digest`.
 
     Raises:
       ValueError: if the data are not those that the run was trained with.
@@ -44,7 +50,12 @@ def data(run: run_dir.RunDir, dataset: Dataset) -> dict[str, object]:
     return {
         "dataset": dataset.name,
         "examples_by_split": facts["num_examples"],
+        "examples_by_superclass": {
+            split: _by_superclass(getattr(dataset, split), dataset.superclass_map)
+            for split in facts["num_examples"]
+        },
         "unreadable": facts["unreadable"],
+        "validation_digest": facts["digests"]["validation"],
     }
 
 
@@ -59,3 +70,10 @@ def starts(run: run_dir.RunDir) -> dict[str, str]:
         metadata = files.read_metadata(path) if path.is_file() else {}
         found[name] = metadata.get("origin", NOT_EVALUATED)
     return found
+
+
+def _by_superclass(examples: Examples, superclass_map: SuperclassMap) -> dict[str, int]:
+    """Returns superclass name -> number of its examples."""
+    superclasses = np.asarray(superclass_map.superclass_of_label)[examples.labels]
+    counts = np.bincount(superclasses, minlength=superclass_map.num_superclasses)
+    return dict(zip(superclass_map.superclass_names, counts.tolist(), strict=True))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 
-from ss_tf import files
+from ss_tf.evaluation import (
+    accuracy_section,
+    errors_section,
+    routing_section,
+    summary,
+    tables,
+    verdict,
+)
 from ss_tf.evaluation import results as results_lib
-from ss_tf.evaluation import routing_section, summary, tables, verdict
 from ss_tf.evaluation.results import NOT_EVALUATED
-
-
-def write(results: Mapping[str, object], path: pathlib.Path) -> None:
-    """Writes the Markdown report; an older one is replaced whole.
-
-    Raises:
-      ValueError: if a required measurement is missing; it names it.
-    """
-    files.write_atomically(path, markdown(results).encode())
 
 
 def markdown(results: Mapping[str, object]) -> str:
@@ -33,6 +29,8 @@ def markdown(results: Mapping[str, object]) -> str:
         _heading("Summary", f"{results['num_examples']:,} validation images, each counted once."),
         summary.markdown(results),
         *_comparisons(results),
+        *accuracy_section.markdown(results),
+        *errors_section.markdown(results),
         *routing_section.markdown(results),
         _heading("Per superclass", "Top-1 in %, on the images of each superclass."),
         tables.markdown(*_per_superclass(results)),
@@ -51,17 +49,21 @@ def _comparisons(results: Mapping[str, object]) -> list[str]:
     for system, comparisons in results["comparisons"].items():
         for reference, comparison in comparisons.items():
             title = f"{system} against {verdict.reference_name(reference, results)}"
-            cells = [NOT_EVALUATED, "", ""]
+            cells = [NOT_EVALUATED, "", "", ""]
             if comparison != NOT_EVALUATED:
                 low, high = (tables.gain(comparison[end]) for end in ("low", "high"))
                 cells = [
                     tables.gain(comparison["difference"]),
                     f"{low} to {high}",
                     comparison["outcome"],
+                    f"{comparison['p_value']:.2g}",
                 ]
             rows.append([title, *cells])
-    told = "Top-1 of two-stage minus that of a flat network on the same images, in points."
-    header = ["two-stage", "difference", "95 % interval", "outcome"]
+    told = (
+        "Top-1 of two-stage minus that of a flat network on the same images, in points; *p* is of "
+        "McNemar's exact test."
+    )
+    header = ["two-stage", "difference", "95 % interval", "outcome", "p"]
     return [_heading("Comparisons", told), tables.markdown(header, rows)]
 
 

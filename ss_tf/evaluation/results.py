@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 
@@ -15,19 +16,26 @@ SCHEMA_VERSION = 1
 # Stands for every measurement that was not made.
 NOT_EVALUATED = "not evaluated"
 
-# Stands for a ratio to zero.
+# Stands for a ratio to zero, such as the mean over no image.
 UNDEFINED = "undefined"
 
 # Dots go down one level. A report without one of these is refused.
 REQUIRED = (
+    "balanced_top1",
+    "calibration",
     "command",
     "comparisons",
     "confusion",
     "dataset",
+    "error_budget",
     "examples_by_split",
+    "examples_by_superclass",
     "flags",
     "flat_errors",
+    "hierarchical",
+    "intervals",
     "macs_per_image.flat_equal_compute_ratio",
+    "mcnemar",
     "num_examples",
     "per_superclass",
     "relative_gain_percent.hard",
@@ -63,12 +71,20 @@ REQUIRED = (
     "top1.oracle",
     "top1.soft",
     "top1.vanilla",
+    "top5",
     "training",
     "training_passes",
     "unreadable",
+    "validation_digest",
     "verdict",
     "versions",
+    "worst_pairs",
 )
+
+
+def number(value: float) -> float | str:
+    """Returns a number for JSON, which has no nan: "undefined" instead."""
+    return UNDEFINED if math.isnan(value) else float(value)
 
 
 def check(results: Mapping[str, object]) -> None:
@@ -96,3 +112,21 @@ def write(results: Mapping[str, object], path: pathlib.Path) -> None:
     check(results)
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
     files.write_atomically(path, (text + "\n").encode())
+
+
+def read(path: pathlib.Path) -> dict[str, object]:
+    """Reads what `write` wrote.
+
+    Raises:
+      ValueError: if the file is no results.json, of another version, or lacks a measurement.
+      OSError: if it cannot be opened.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        version = results["schema_version"]
+        check(results)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is no results.json that eval.py wrote: {error}") from error
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path} has schema_version {version}, expected {SCHEMA_VERSION}.")
+    return results

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ss_tf.config import RunConfig
-from ss_tf.data.examples import Dataset
-from ss_tf.evaluation import metrics, systems
+from ss_tf.evaluation import gather, metrics, systems
 from ss_tf.evaluation.accuracy import Decisions
-from ss_tf.evaluation.networks import Networks
 from ss_tf.evaluation.results import NOT_EVALUATED
+from ss_tf.evaluation.stored_predictions import superclasses_with_sub
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.routing import decisions as routing
 from ss_tf.routing import fit_policy
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.probabilities import superclass_probabilities
 from ss_tf.training.run_dir import RunDir
+
+if TYPE_CHECKING:  # Networks bring TensorFlow with them.
+    from ss_tf.data.examples import Dataset
+    from ss_tf.evaluation.networks import Networks
 
 # At most two sub networks for an image, and for a tenth of the images.
 _TOP_K, _MOST_OPENED = 2, 1.1
@@ -39,6 +43,20 @@ class Fitted:
     hard: fit_policy.Summary
     soft: fit_policy.Summary
 
+    def on_minival(self) -> dict[str, object]:
+        """Returns what minival says, as the entry `routing.minival` of results.json."""
+        return {
+            "num_examples": self.num_images,
+            **{
+                system: {
+                    "top1": summary.accuracy,
+                    "sub_networks_per_image": summary.sub_networks,
+                    "early_exits": summary.early_exits,
+                }
+                for system, summary in (("hard", self.hard), ("soft", self.soft))
+            },
+        }
+
 
 def fit(config: RunConfig, dataset: Dataset, *, networks: Networks) -> Fitted | None:
     """Fits a policy for the int8 base and the bank on the minival images, and on no others.
@@ -54,7 +72,7 @@ def fit(config: RunConfig, dataset: Dataset, *, networks: Networks) -> Fitted | 
       ValueError: naming the file, if a network is damaged or does not belong to the run.
     """
     superclass_map, examples = dataset.superclass_map, dataset.minival
-    base_kind = systems.stage1_network(config)
+    base_kind = gather.stage1_network(config)
     if len(examples) < fit_policy.FEWEST_IMAGES:
         return None
     base = networks.logits(base_kind, "int8", examples=examples)
@@ -63,7 +81,7 @@ def fit(config: RunConfig, dataset: Dataset, *, networks: Networks) -> Fitted | 
     probabilities = superclass_probabilities(base, superclass_map, base_kind=base_kind)
     reached = routing.opened(probabilities, RoutingPolicy(top_k=_TOP_K))
     reached |= systems.reached_by(examples.labels, superclass_map)
-    subs = systems.sub_logits(
+    subs = gather.sub_logits(
         "int8", examples, superclass_map=superclass_map, networks=networks, reached=reached
     )
     if subs is None:
@@ -79,9 +97,18 @@ def fit(config: RunConfig, dataset: Dataset, *, networks: Networks) -> Fitted | 
 
 
 def measure(
-    fitted: Fitted | None, decisions: Decisions, superclass_map: SuperclassMap
+    policy: RoutingPolicy | None,
+    minival: dict[str, object] | str,
+    decisions: Decisions,
+    superclass_map: SuperclassMap,
 ) -> dict[str, object]:
     """Returns the entry `routing` of results.json.
+
+    Args:
+      policy: what was fitted, if anything.
+      minival: what `Fitted.on_minival` returns, or "not evaluated".
+      decisions: about the validation images.
+      superclass_map: the run's partition.
 
     Returns:
       `policy`: the fitted policy's fields, with the version of their form; `minival`: what it was
@@ -101,44 +128,30 @@ def measure(
             "p_value": paired.p_value,
         }
     return {
-        "policy": NOT_EVALUATED if fitted is None else json.loads(fitted.policy.to_json()),
-        "minival": NOT_EVALUATED if fitted is None else _on_minival(fitted),
+        "policy": NOT_EVALUATED if policy is None else json.loads(policy.to_json()),
+        "minival": minival,
         **{s: _effort(decisions.opened.get(s), superclass_map) for s in ("hard", "soft")},
         **{f"soft_minus_hard_{name}": value for name, value in compared.items()},
     }
 
 
-def store(policy: dict[str, object] | str, run: RunDir) -> None:
-    """Writes `policy` of `measure` as the run's routing.json, whole or not at all.
+def store(policy: RoutingPolicy | None, run: RunDir) -> None:
+    """Writes a policy as the run's routing.json, whole or not at all.
 
     Where none was fitted, an older one is removed: the networks that it was fitted to would have
     given one again, so these are others, and for others its thresholds mean nothing.
     """
-    if policy == NOT_EVALUATED:
+    if policy is None:
         run.routing_file.unlink(missing_ok=True)
         return
-    RoutingPolicy.from_json(json.dumps(policy)).save(run.routing_file)
-
-
-def _on_minival(fitted: Fitted) -> dict[str, object]:
-    return {
-        "num_examples": fitted.num_images,
-        **{
-            system: {
-                "top1": summary.accuracy,
-                "sub_networks_per_image": summary.sub_networks,
-                "early_exits": summary.early_exits,
-            }
-            for system, summary in (("hard", fitted.hard), ("soft", fitted.soft))
-        },
-    }
+    policy.save(run.routing_file)
 
 
 def _effort(is_open: np.ndarray | None, superclass_map: SuperclassMap) -> dict[str, float | str]:
     """Returns what is opened, bool `[n, num_superclasses]`, as two numbers."""
     if is_open is None:
         return {"sub_networks_per_image": NOT_EVALUATED, "early_exits": NOT_EVALUATED}
-    with_sub = list(systems.superclasses_with_sub(superclass_map))
+    with_sub = list(superclasses_with_sub(superclass_map))
     return {
         "sub_networks_per_image": float(is_open[:, with_sub].sum(axis=1).mean()),
         "early_exits": float(np.mean(~is_open.any(axis=1))),

@@ -10,8 +10,9 @@ from ss_tf import files
 from ss_tf.config import RunConfig
 from ss_tf.deltas import bank
 from ss_tf.deltas import sizes as delta_sizes
+from ss_tf.evaluation.gather import stage1_network
 from ss_tf.evaluation.results import NOT_EVALUATED
-from ss_tf.evaluation.systems import stage1_network, superclasses_with_sub
+from ss_tf.evaluation.stored_predictions import superclasses_with_sub
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import int8_grid
 from ss_tf.models.integer_network import IntegerNetwork

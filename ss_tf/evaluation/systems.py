@@ -1,23 +1,21 @@
-"""Decisions of every system that a run has the networks for."""
+"""Decisions of every system that stored predictions have the logits for; numpy only."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ss_tf.config import RunConfig
-from ss_tf.data.examples import Dataset, Examples
-from ss_tf.evaluation import bounds
+from ss_tf.evaluation import label_tree, ranking
 from ss_tf.evaluation.accuracy import Decisions
-from ss_tf.evaluation.networks import Networks
+from ss_tf.evaluation.label_tree import LabelTree
+from ss_tf.evaluation.ranking import Ranking
+from ss_tf.evaluation.stored_predictions import FORMS, StoredPredictions
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.routing import decisions as routing
-from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.routing.probabilities import softmax, superclass_probabilities
-from ss_tf.routing.sub_logits import SubLogits
-from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE, SUPER, sub
+from ss_tf.routing.sub_logits import SubLogits, rows_of
+from ss_tf.training.run_dir import FLAT, FLAT_EQUAL_COMPUTE
 
 # System that is one network over all labels -> its name and form.
 _FLAT_SYSTEMS = {
@@ -27,164 +25,168 @@ _FLAT_SYSTEMS = {
 }
 # Form of the sub networks -> system that picks them by the true superclass, and by stage 1.
 _SUB_SYSTEMS = {"float": ("oracle_vanilla", "vanilla"), "int8": ("oracle", "hard")}
+# Images at a time: probabilities are float64, of all images together they would take gigabytes.
+_CHUNK = 2048
 
 
-def stage1_network(config: RunConfig) -> str:
-    """Returns the name of the network that decides the superclass."""
-    return config.base or SUPER
+def decide(predictions: StoredPredictions) -> Decisions:
+    """Decides superclasses and labels in all ways that the logits allow.
 
-
-def superclasses_with_sub(superclass_map: SuperclassMap) -> dict[int, str]:
-    """Returns index -> name of the superclasses with more than one label."""
-    return {
-        superclass: name
-        for superclass, name in enumerate(superclass_map.superclass_names)
-        if len(superclass_map.labels_in(superclass)) > 1
-    }
-
-
-def decide(
-    config: RunConfig,
-    dataset: Dataset,
-    *,
-    networks: Networks,
-    policy: RoutingPolicy | None = None,
-) -> Decisions:
-    """Runs the networks that are on disk over the validation images.
-
-    A sub network is run over the images of its superclass and those that stage 1, in either form,
-    sends to it; in int8 also over those that soft routing opens it for. A system that lacks a
-    network is left out.
-
-    Args:
-      config: the run's settings.
-      dataset: its data.
-      networks: its networks.
-      policy: of soft routing, fitted to the int8 base and sub networks; None leaves it out.
+    A system that lacks the logits of a network is left out.
 
     Raises:
-      ValueError: naming the file, if a network is damaged or does not belong to the run.
+      ValueError: if a sub network has no logits for an image that a system sends to it.
     """
-    superclass_map, examples = dataset.superclass_map, dataset.validation
-    base_kind = stage1_network(config)
-    wanted = dict.fromkeys([*_FLAT_SYSTEMS.values(), (base_kind, "float"), (base_kind, "int8")])
-    found = {key: networks.logits(*key, examples=examples) for key in wanted}
-    logits = {key: value for key, value in found.items() if value is not None}
-    stage1 = {
-        form: superclass_probabilities(
-            logits[base_kind, form], superclass_map, base_kind=base_kind
-        ).argmax(axis=1)
-        for form in _SUB_SYSTEMS
-        if (base_kind, form) in logits
+    superclass_map = predictions.superclass_map
+    trees = label_tree.trees(superclass_map)
+    groups = np.asarray(superclass_map.superclass_of_label)
+    stage1 = stage1_probabilities(predictions)
+    rankings, opened = {}, {}
+    for system, key in _FLAT_SYSTEMS.items():
+        if key in predictions.logits:
+            rankings[system] = _flat(predictions.logits[key], trees, groups)
+    true = groups[predictions.labels]
+    for form, (oracle, two_stage) in _SUB_SYSTEMS.items():
+        if form not in predictions.subs:
+            continue
+        subs = predictions.subs[form]
+        told = np.ones(len(true))
+        rankings[oracle] = _two_stage(true, told, subs, superclass_map, trees)
+        if form in stage1:
+            decided, sure = stage1[form].argmax(axis=1), stage1[form].max(axis=1)
+            rankings[two_stage] = _two_stage(decided, sure, subs, superclass_map, trees)
+            opened[two_stage] = _one_hot(decided, superclass_map)
+    if "int8" in predictions.subs and _soft_base(predictions) is not None:
+        rankings["soft"], opened["soft"] = _soft(predictions, trees, groups)
+    return Decisions(
+        true=predictions.labels,
+        stage1={form: p.argmax(axis=1) for form, p in stage1.items()},
+        labels={system: found.top[:, 0] for system, found in rankings.items()},
+        opened=opened,
+        probabilities={system: found.probabilities for system, found in rankings.items()},
+        top={system: found.top for system, found in rankings.items()},
+        descended={system: found.descended for system, found in rankings.items()},
+    )
+
+
+def stage1_probabilities(predictions: StoredPredictions) -> dict[str, np.ndarray]:
+    """Returns the forms that the base has -> float64 `[n, num_superclasses]`."""
+    kind, superclass_map = predictions.base_kind, predictions.superclass_map
+    return {
+        form: np.concatenate(
+            [
+                superclass_probabilities(logits[rows], superclass_map, base_kind=kind)
+                for rows in _chunks(len(logits))
+            ]
+        )
+        for form in FORMS
+        if (logits := predictions.logits.get((kind, form))) is not None
     }
-    labels = {
-        system: bounds.flat_labels(logits[key], superclass_map)
-        for system, key in _FLAT_SYSTEMS.items()
-        if key in logits
-    }
-    decisions = Decisions(true=examples.labels, stage1=stage1, labels=labels, opened={})
-    base = logits.get((base_kind, "int8"))
-    soft = None
-    if base is not None and policy is not None:
-        soft = _Soft(base, superclass_map, base_kind=base_kind, policy=policy)
-    return _with_two_stages(decisions, dataset, networks=networks, soft=soft)
+
+
+def reached(predictions: StoredPredictions, form: str) -> np.ndarray:
+    """Returns which images may reach which sub networks in some system.
+
+    Those are the images of its superclass and those that stage 1, in either form, sends to it; in
+    int8 also those that soft routing opens it for.
+
+    Args:
+      predictions: of the networks over all images; sub logits are not looked at.
+      form: "float" or "int8", of the sub networks.
+
+    Returns:
+      bool `[n, num_superclasses]`.
+    """
+    superclass_map = predictions.superclass_map
+    stage1 = stage1_probabilities(predictions)
+    found = reached_by(predictions.labels, superclass_map)
+    for probabilities in stage1.values():
+        found |= _one_hot(probabilities.argmax(axis=1), superclass_map)
+    base = _soft_base(predictions)
+    if form == "int8" and base is not None:
+        for rows in _chunks(len(base)):
+            of_labels = softmax(base[rows]) if predictions.base_kind == FLAT else None
+            found[rows] |= routing.opened(
+                stage1["int8"][rows], predictions.policy, base_label_probabilities=of_labels
+            )
+    return found
 
 
 def reached_by(labels: np.ndarray, superclass_map: SuperclassMap) -> np.ndarray:
     """Returns bool `[n, num_superclasses]`, true at the superclass of each of the labels `[n]`."""
-    superclasses = np.asarray(superclass_map.superclass_of_label)[labels]
-    return _one_hot(superclasses, superclass_map)
+    return _one_hot(np.asarray(superclass_map.superclass_of_label)[labels], superclass_map)
 
 
-def sub_logits(
-    form: str,
-    examples: Examples,
-    *,
+def _flat(logits: np.ndarray, trees: Mapping[str, LabelTree], groups: np.ndarray) -> Ranking:
+    """Ranks the labels of a flat network."""
+    found = Ranking.empty(len(logits), trees)
+    for rows in _chunks(len(logits)):
+        found.put(rows, ranking.of_logits(logits[rows], trees, groups))
+    return found
+
+
+def _two_stage(
+    superclasses: np.ndarray,
+    sure: np.ndarray,
+    subs: Mapping[int, SubLogits],
     superclass_map: SuperclassMap,
-    networks: Networks,
-    reached: np.ndarray,
-) -> dict[int, SubLogits] | None:
-    """Runs all sub networks, each over the images that reach it.
-
-    Args:
-      form: "float" or "int8".
-      examples: the images.
-      superclass_map: the run's partition.
-      networks: its networks.
-      reached: bool `[n, num_superclasses]`, which images reach which; a column of a superclass
-        without a sub network is ignored.
-
-    Returns:
-      superclass -> logits of its sub network; None if one is missing.
-
-    Raises:
-      ValueError: naming the file, if a network is damaged or does not belong to the run.
-    """
-    subs = {}
-    for superclass, name in superclasses_with_sub(superclass_map).items():
-        indices = np.flatnonzero(reached[:, superclass])
-        logits = networks.logits(sub(name), form, examples=examples.select(indices))
-        if logits is None:
-            return None
-        subs[superclass] = SubLogits(indices, logits)
-    return subs
+    trees: Mapping[str, LabelTree],
+) -> Ranking:
+    """Ranks the labels inside superclasses `[n]` decided with probabilities `[n]`."""
+    found = Ranking.empty(len(superclasses), trees)
+    for superclass in np.unique(superclasses):
+        rows = np.flatnonzero(superclasses == superclass)
+        members = np.asarray(superclass_map.labels_in(superclass))
+        logits = np.zeros((len(rows), 1), np.float32)  # Of a single label, which is certain.
+        if len(members) > 1:
+            logits = rows_of(superclass, rows, subs, superclass_map)
+        part = ranking.of_sub_logits(logits, members, trees, superclass_probability=sure[rows])
+        found.put(rows, part)
+    return found
 
 
-class _Soft:
-    """A policy at the logits of an int8 base: what it opens, and then what it decides."""
+def _soft_base(predictions: StoredPredictions) -> np.ndarray | None:
+    """Returns the logits that soft routing starts from; None without them or a policy."""
+    if predictions.policy is None:
+        return None
+    return predictions.logits.get((predictions.base_kind, "int8"))
 
-    def __init__(
-        self,
-        base_logits: np.ndarray,
-        superclass_map: SuperclassMap,
-        *,
-        base_kind: str,
-        policy: RoutingPolicy,
-    ):
-        self._base, self._map, self._policy = base_logits, superclass_map, policy
-        self._kind = base_kind
 
-    def opened(self) -> np.ndarray:
-        """Returns bool `[n, num_superclasses]`."""
-        probabilities = superclass_probabilities(self._base, self._map, base_kind=self._kind)
-        of_labels = softmax(self._base) if self._kind == FLAT else None
-        return routing.opened(probabilities, self._policy, base_label_probabilities=of_labels)
-
-    def labels(self, subs: Mapping[int, SubLogits]) -> np.ndarray:
-        """Returns int64 `[n]`."""
+def _soft(
+    predictions: StoredPredictions, trees: Mapping[str, LabelTree], groups: np.ndarray
+) -> tuple[Ranking, np.ndarray]:
+    """Ranks the labels of soft routing; also returns bool `[n, num_superclasses]`, opened."""
+    superclass_map, base = predictions.superclass_map, _soft_base(predictions)
+    found = Ranking.empty(len(base), trees)
+    is_open = np.zeros((len(base), superclass_map.num_superclasses), bool)
+    for rows in _chunks(len(base)):
         routed = routing.decide(
-            self._base, subs, self._map, base_kind=self._kind, policy=self._policy
+            base[rows],
+            _within(predictions.subs["int8"], rows),
+            superclass_map,
+            base_kind=predictions.base_kind,
+            policy=predictions.policy,
         )
-        return routed.label
+        top = ranking.top_labels(
+            np.where(routed.scores > 0, routed.scores, -np.inf), first=routed.label
+        )
+        scores = routed.scores.astype(np.float64)
+        found.put(rows, ranking.of_scores(scores, trees, groups, top=top))
+        is_open[rows] = routed.opened
+    return found, is_open
 
 
-def _with_two_stages(
-    decisions: Decisions, dataset: Dataset, *, networks: Networks, soft: _Soft | None
-) -> Decisions:
-    """Returns the decisions and beside them those of the systems of two stages."""
-    superclass_map, stage1 = dataset.superclass_map, decisions.stage1
-    true_superclass = np.asarray(superclass_map.superclass_of_label)[decisions.true]
-    labels, opened = dict(decisions.labels), {}
-    deciding = (true_superclass, *stage1.values())
-    reached = np.any([_one_hot(s, superclass_map) for s in deciding], axis=0)
-    for form, (oracle, two_stage) in _SUB_SYSTEMS.items():
-        is_soft = form == "int8" and soft is not None
-        subs = sub_logits(
-            form,
-            dataset.validation,
-            superclass_map=superclass_map,
-            networks=networks,
-            reached=reached | soft.opened() if is_soft else reached,
-        )
-        if subs is None:
-            continue
-        labels[oracle] = bounds.two_stage_labels(true_superclass, subs, superclass_map)
-        if form in stage1:
-            labels[two_stage] = bounds.two_stage_labels(stage1[form], subs, superclass_map)
-            opened[two_stage] = _one_hot(stage1[form], superclass_map)
-        if is_soft:
-            labels["soft"], opened["soft"] = soft.labels(subs), soft.opened()
-    return dataclasses.replace(decisions, labels=labels, opened=opened)
+def _within(subs: Mapping[int, SubLogits], rows: slice) -> dict[int, SubLogits]:
+    """Returns the logits of some images, which count from 0 then."""
+    found = {}
+    for superclass, sub in subs.items():
+        wanted = (sub.indices >= rows.start) & (sub.indices < rows.stop)
+        found[superclass] = SubLogits(sub.indices[wanted] - rows.start, sub.logits[wanted])
+    return found
+
+
+def _chunks(num_images: int) -> Iterator[slice]:
+    return (slice(start, start + _CHUNK) for start in range(0, num_images, _CHUNK))
 
 
 def _one_hot(superclasses: np.ndarray, superclass_map: SuperclassMap) -> np.ndarray:

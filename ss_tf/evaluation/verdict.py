@@ -28,7 +28,8 @@ def compare(
 
     Returns:
       two-stage system -> flat network -> `difference`, `low` and `high` in percentage points
-      (low and high bound the interval of 95 %), and `outcome`; or "not evaluated".
+      (low and high bound the interval of 95 %), `outcome`, and `p_value` of McNemar's exact test;
+      or "not evaluated".
     """
     return {
         system: {name: _comparison(labels, system, name, true=true) for name in REFERENCES}
@@ -86,6 +87,7 @@ def _comparison(
         "low": 100 * paired.low,
         "high": 100 * paired.high,
         "outcome": paired.outcome,
+        "p_value": paired.p_value,
     }
 
 

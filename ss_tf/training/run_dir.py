@@ -40,7 +40,7 @@ class RunDir:
       metrics.jsonl, tensorboard/ one record per epoch
     bank/SUPERCLASS.safetensors   compressed delta of each sub network to the base
     routing.json                  the routing policy that eval.py fitted on minival
-    report/                       results.json, report.md
+    report/                       predictions.npz and what is computed from it: results.json, ...
     export/FORMAT/                what export.py made of the run: saved_model, tflite, tflite_plain
     ```
     """
@@ -70,6 +70,10 @@ class RunDir:
     @property
     def report_dir(self) -> pathlib.Path:
         return self.path / "report"
+
+    @property
+    def predictions_file(self) -> pathlib.Path:
+        return self.report_dir / "predictions.npz"
 
     def export_dir(self, file_format: str) -> pathlib.Path:
         return self.path / "export" / file_format

@@ -8,7 +8,14 @@ from ss_tf import files
 from ss_tf.config import ModelConfig
 from ss_tf.data.examples import Dataset, Examples
 from ss_tf.deltas import bank
-from ss_tf.evaluation import accuracy, provenance, results, soft_routing, verdict
+from ss_tf.evaluation import (
+    accuracy,
+    provenance,
+    results,
+    soft_routing,
+    stored_predictions,
+    verdict,
+)
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, int8_grid, integer_network, quantization, resnet, variables
 from ss_tf.routing.fit_policy import Summary
@@ -197,14 +204,27 @@ def decisions():
 
 
 @pytest.fixture
+def facts():
+    """What a report says that does not come from logits, of a run without a second flat network."""
+    of_run = _of_run()
+    return {
+        **{name: of_run[name] for name in stored_predictions.FACTS if name in of_run},
+        "minival": _fitted().on_minival(),
+        "network_macs": {
+            "stage1": 2_000_000,
+            "flat": 2_100_000,
+            "flat_equal_compute": results.NOT_EVALUATED,
+            "subs": {"bird": 1_900_000, "boat": 1_800_000},
+        },
+    }
+
+
+@pytest.fixture
 def measured(decisions):
     """Complete results around `decisions`; the run has no second flat network."""
     measured = {
+        **_of_run(),
         **accuracy.summarize(decisions, MAP),
-        "command": "eval.py --run_dir=runs/test",
-        "dataset": "folder",
-        "examples_by_split": {"train": 600, "minival": 200, "validation": 8},
-        "flags": ["--dataset=folder", "--sub_init=super"],
         "macs_per_image": {
             "stage1": 2_000_000,
             "flat": 2_100_000,
@@ -213,12 +233,27 @@ def measured(decisions):
             "two_stage": 3_900_000,
             "two_stage_soft": 4_200_000,
         },
-        "routing": soft_routing.measure(_fitted(), decisions, MAP),
+        "routing": soft_routing.measure(_fitted().policy, _fitted().on_minival(), decisions, MAP),
         "schema_version": results.SCHEMA_VERSION,
+        "stage1": "super",
+    }
+    return {**measured, "verdict": verdict.sentence(measured)}
+
+
+def _of_run():
+    """Entries of results.json that are facts of a run, and the passes behind its systems."""
+    return {
+        "command": "eval.py --run_dir=runs/test",
+        "dataset": "folder",
+        "examples_by_split": {"train": 600, "minival": 200, "validation": 8},
+        "examples_by_superclass": {
+            split: {"bird": count // 2, "boat": count // 4, "car": count // 4}
+            for split, count in {"train": 600, "minival": 200, "validation": 8}.items()
+        },
+        "flags": ["--dataset=folder", "--sub_init=super"],
         "seconds": {"evaluation": 1.5},
         "seed": 3,
         "sizes": _sizes(),
-        "stage1": "super",
         "starts_from": {
             "flat": "random weights",
             "flat_equal_compute": results.NOT_EVALUATED,
@@ -226,9 +261,9 @@ def measured(decisions):
         },
         **_training(),
         "unreadable": [["boat/ferry/torn.jpg", "the file is empty"]],
+        "validation_digest": "0" * 64,
         "versions": provenance.versions(),
     }
-    return {**measured, "verdict": verdict.sentence(measured)}
 
 
 def _fitted():

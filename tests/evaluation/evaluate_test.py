@@ -5,9 +5,10 @@ import pytest
 
 from ss_tf import files
 from ss_tf.data import catalog
-from ss_tf.evaluation import accuracy, evaluate, results, systems
+from ss_tf.evaluation import accuracy, evaluate, measure, results
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.models import integer_network
+from ss_tf.report import folder
 from ss_tf.routing import fit_policy, loading
 from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
@@ -15,8 +16,10 @@ from ss_tf.training.run_dir import RunDir
 SOFT = RoutingPolicy(top_k=2, tau=0.9, temperatures={"bird": 0.7})
 
 
-def measure(config, run, dataset):
-    return evaluate.evaluate(config, run, dataset=dataset, command="eval.py --run_dir=x")
+def evaluate_and_measure(config, run, dataset):
+    """Returns what results.json would hold, and the decisions."""
+    predictions = evaluate.predict(config, run, dataset=dataset, command="eval.py --run_dir=x")
+    return measure.measure(predictions)
 
 
 def pixels_of(examples):
@@ -44,19 +47,6 @@ def decide_one_image_at_a_time(run, dataset, int8_logits, base):
     return np.array(labels), np.array(superclasses)
 
 
-@pytest.fixture
-def decided(monkeypatch):
-    """A list that gets the decisions that evaluation makes."""
-    decisions, decide = [], systems.decide
-
-    def decide_and_note(*args, **kwargs):
-        decisions.append(decide(*args, **kwargs))
-        return decisions[-1]
-
-    monkeypatch.setattr(systems, "decide", decide_and_note)
-    return decisions
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("base", ["super", "flat"])
 def test_whole_run_is_measured_as_one_image_at_a_time_would(
@@ -67,7 +57,6 @@ def test_whole_run_is_measured_as_one_image_at_a_time_would(
     qat_model,
     ready_qat_model,
     int8_logits,
-    decided,
     tmp_path,
     monkeypatch,
 ):
@@ -75,12 +64,12 @@ def test_whole_run_is_measured_as_one_image_at_a_time_would(
     monkeypatch.setattr(fit_policy, "FEWEST_IMAGES", 6)
     monkeypatch.setattr(fit_policy, "fit", lambda *args, **kwargs: SOFT)
     run = write_run(base)
-    measured = measure(run_config(sub_init=base), run, dataset)
+    measured, decisions = evaluate_and_measure(run_config(sub_init=base), run, dataset)
     results.write(measured, tmp_path / "results.json")
 
     labels, superclasses = decide_one_image_at_a_time(run, dataset, int8_logits, base)
-    np.testing.assert_array_equal(decided[0].labels["hard"], labels)
-    np.testing.assert_array_equal(decided[0].stage1["int8"], superclasses)
+    np.testing.assert_array_equal(decisions.labels["hard"], labels)
+    np.testing.assert_array_equal(decisions.stage1["int8"], superclasses)
     assert len(set(labels)) > 2, "these networks decide nothing that could be mixed up"
     assert measured["top1"]["hard"] == np.mean(labels == dataset.validation.labels)
     assert measured["stage1"] == base
@@ -103,8 +92,8 @@ def test_whole_run_is_measured_as_one_image_at_a_time_would(
     np.testing.assert_array_equal(route(pixels_of(dataset.validation))["label"], labels)
     route = loading.load_router(run_config(sub_init=base), run, image_format=dataset, policy=SOFT)
     routed = route(pixels_of(dataset.validation))
-    np.testing.assert_array_equal(routed["label"], decided[0].labels["soft"])
-    np.testing.assert_array_equal(routed["opened"], decided[0].opened["soft"])
+    np.testing.assert_array_equal(routed["label"], decisions.labels["soft"])
+    np.testing.assert_array_equal(routed["opened"], decisions.opened["soft"])
     assert routed["opened"].numpy().sum() > 19
 
 
@@ -113,7 +102,7 @@ def test_scratch_run_has_vanilla_but_no_hard_and_the_same_results_twice(
     run_config, write_run, dataset
 ):
     config, run = run_config(sub_init="scratch"), write_run(None)
-    measured, again = measure(config, run, dataset), measure(config, run, dataset)
+    measured, again = (evaluate_and_measure(config, run, dataset)[0] for _ in range(2))
     for system in ("flat", "flat_equal_compute", "vanilla", "oracle_vanilla"):
         assert 0 <= measured["top1"][system] <= 1
     for top1 in (measured["top1"]["hard"], measured["top1"]["oracle"], measured["super_top1"]):
@@ -133,8 +122,10 @@ def test_run_without_networks_is_not_evaluated_and_reported_so(
 ):
     monkeypatch.setattr(catalog, "load", lambda config: dataset)
     SOFT.save(empty_run.routing_file)  # Of networks that were here once.
-    told = evaluate.evaluate_run(run_config(), empty_run, command="eval.py --run_dir=x")
+    path = evaluate.evaluate_run(run_config(), empty_run, command="eval.py --run_dir=x")
+    assert path == empty_run.path / "report" / "predictions.npz"
     assert not empty_run.routing_file.exists()
+    told = folder.write(path)
     measured = json.loads((empty_run.report_dir / "results.json").read_text())
     assert set(measured["top1"].values()) == {NOT_EVALUATED}
     assert measured["command"] == "eval.py --run_dir=x"
@@ -143,15 +134,15 @@ def test_run_without_networks_is_not_evaluated_and_reported_so(
     assert "not evaluated" in (empty_run.report_dir / "report.md").read_text()
 
 
-def test_damaged_network_leaves_the_old_report(run_config, empty_run, dataset, monkeypatch):
+def test_damaged_network_leaves_the_old_predictions(run_config, empty_run, dataset, monkeypatch):
     monkeypatch.setattr(catalog, "load", lambda config: dataset)
     evaluate.evaluate_run(run_config(), empty_run, command="first")
-    before = (empty_run.report_dir / "results.json").read_bytes()
+    before = empty_run.predictions_file.read_bytes()
     files.write_atomically(empty_run.float_file("flat"), b"damaged")
     SOFT.save(empty_run.routing_file)
     with pytest.raises(ValueError, match=r"networks/flat/float\.safetensors is not a whole"):
         evaluate.evaluate_run(run_config(), empty_run, command="second")
-    assert (empty_run.report_dir / "results.json").read_bytes() == before
+    assert empty_run.predictions_file.read_bytes() == before
     assert loading.load_policy(empty_run, "soft") == SOFT
 
 

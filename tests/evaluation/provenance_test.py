@@ -20,7 +20,14 @@ def test_data_are_told_as_the_run_recorded_them(empty_run, dataset):
     assert provenance.data(empty_run, dataset) == {
         "dataset": "folder",
         "examples_by_split": {"train": 12, "minival": 6, "validation": 19},
+        # Labels repeat 0 to 5; bird has 0, 2 and 5, boat 1 and 4, car 3.
+        "examples_by_superclass": {
+            "train": {"bird": 6, "boat": 4, "car": 2},
+            "minival": {"bird": 3, "boat": 2, "car": 1},
+            "validation": {"bird": 10, "boat": 6, "car": 3},
+        },
         "unreadable": [["boat/ferry/torn.jpg", "the file is empty"]],
+        "validation_digest": empty_run.data_facts()["digests"]["validation"],
     }
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ss_tf.data.examples import Examples
-from ss_tf.evaluation import soft_routing, systems
+from ss_tf.evaluation import gather, soft_routing, systems
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.routing import fit_policy, loading
 from ss_tf.routing.policy import RoutingPolicy
@@ -116,7 +116,7 @@ def test_measured_numbers_are_those_counted_by_hand(measured):
 def test_early_exits_are_images_that_open_nothing(decisions, superclass_map):
     opened = {"soft": np.arange(24).reshape(8, 3) >= 6, "hard": decisions.opened["hard"]}
     early = dataclasses.replace(decisions, opened=opened)
-    routing = soft_routing.measure(None, early, superclass_map)
+    routing = soft_routing.measure(None, NOT_EVALUATED, early, superclass_map)
     # Two images of 8 open nothing, the others birds, boats and cars, which have no sub network.
     assert routing["soft"] == {"sub_networks_per_image": 1.5, "early_exits": 0.25}
 
@@ -124,7 +124,7 @@ def test_early_exits_are_images_that_open_nothing(decisions, superclass_map):
 def test_what_was_not_fitted_is_not_evaluated(decisions, superclass_map):
     labels = {"hard": decisions.labels["hard"]}
     hard = dataclasses.replace(decisions, labels=labels, opened={"hard": decisions.opened["hard"]})
-    routing = soft_routing.measure(None, hard, superclass_map)
+    routing = soft_routing.measure(None, NOT_EVALUATED, hard, superclass_map)
     assert routing.pop("hard") == {"sub_networks_per_image": 7 / 8, "early_exits": 0}
     assert set(routing.pop("soft").values()) == {NOT_EVALUATED}
     assert set(routing.values()) == {NOT_EVALUATED}
@@ -132,24 +132,29 @@ def test_what_was_not_fitted_is_not_evaluated(decisions, superclass_map):
 
 def test_what_is_stored_is_what_the_router_gets(measured, empty_run):
     RoutingPolicy(top_k=3).save(empty_run.routing_file)
-    as_read = json.loads(json.dumps(measured["routing"]["policy"]))
-    soft_routing.store(as_read, empty_run)
     expected = RoutingPolicy(top_k=2, tau=0.75, temperatures={"bird": 0.5})
+    soft_routing.store(expected, empty_run)
     assert loading.load_policy(empty_run, "soft") == expected
+    told = json.dumps(measured["routing"]["policy"])
+    assert RoutingPolicy.from_json(told) == expected
 
 
 def test_where_nothing_was_fitted_an_older_policy_goes(empty_run):
-    soft_routing.store(NOT_EVALUATED, empty_run)
+    soft_routing.store(None, empty_run)
     RoutingPolicy(top_k=3).save(empty_run.routing_file)
-    soft_routing.store(NOT_EVALUATED, empty_run)
+    soft_routing.store(None, empty_run)
     assert not empty_run.routing_file.exists()
 
 
 def test_validation_runs_the_sub_networks_that_the_policy_opens(
-    run_config, large_dataset, networks
+    run_config, large_dataset, networks, facts
 ):
     policy = soft_routing.fit(run_config(), large_dataset, networks=networks).policy
-    decisions = systems.decide(run_config(), large_dataset, networks=networks, policy=policy)
+    decisions = systems.decide(
+        gather.predictions(
+            run_config(), large_dataset, networks=networks, policy=policy, facts=facts
+        )
+    )
     assert np.mean(decisions.labels["hard"] == decisions.true) == 0.95
     assert np.mean(decisions.labels["soft"] == decisions.true) > 0.98
     for superclass, name in ((0, "sub/bird"), (1, "sub/boat")):

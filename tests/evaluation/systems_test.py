@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ss_tf.evaluation import systems
+from ss_tf.evaluation import gather, systems
 
 
 class FakeNetworks:
@@ -23,6 +23,17 @@ class FakeNetworks:
 
 
 @pytest.fixture
+def decide(dataset, facts):
+    """Returns a function that runs networks over the images and decides."""
+
+    def run(config, *, networks, policy=None):
+        stored = gather.predictions(config, dataset, networks=networks, policy=policy, facts=facts)
+        return systems.decide(stored)
+
+    return run
+
+
+@pytest.fixture
 def true(dataset):
     return dataset.validation.labels
 
@@ -33,7 +44,7 @@ def true_superclass(true, superclass_map):
 
 
 def test_perfect_networks_are_right_in_every_system(
-    run_config, dataset, true, true_superclass, superclass_map
+    run_config, decide, true, true_superclass, superclass_map
 ):
     subclass = np.array(superclass_map.subclass_of_label())[true]
     # A sub network has no right answer for another superclass's image.
@@ -42,7 +53,7 @@ def test_perfect_networks_are_right_in_every_system(
         decided["super", form] = true_superclass.__getitem__
         for name in ("sub/bird", "sub/boat"):
             decided[name, form] = subclass.__getitem__
-    decisions = systems.decide(run_config(), dataset, networks=FakeNetworks(decided))
+    decisions = decide(run_config(), networks=FakeNetworks(decided))
     assert set(decisions.labels) == {
         "flat", "flat_equal_compute", "oracle", "oracle_vanilla", "vanilla", "hard",
     }  # fmt: skip
@@ -52,7 +63,7 @@ def test_perfect_networks_are_right_in_every_system(
 
 
 def test_sub_networks_see_their_superclass_and_what_stage_1_sends_to_them(
-    run_config, dataset, true_superclass
+    run_config, decide, true_superclass
 ):
     # Stage 1 takes example 0 for a bird in float, and example 1 for a boat in int8.
     float_stage1, int8_stage1 = true_superclass.copy(), true_superclass.copy()
@@ -65,7 +76,7 @@ def test_sub_networks_see_their_superclass_and_what_stage_1_sends_to_them(
             ("sub/boat", "int8"): lambda number: 1,
         }
     )
-    decisions = systems.decide(run_config(), dataset, networks=networks)
+    decisions = decide(run_config(), networks=networks)
     birds, boats = (set(np.flatnonzero(true_superclass == group)) for group in (0, 1))
     assert networks.reached["sub/bird", "int8"] == sorted(birds | {0})
     assert networks.reached["sub/boat", "int8"] == sorted(boats | {1})
@@ -75,7 +86,7 @@ def test_sub_networks_see_their_superclass_and_what_stage_1_sends_to_them(
     assert "vanilla" not in decisions.labels
 
 
-def test_system_that_lacks_a_sub_network_is_left_out(run_config, dataset, true_superclass):
+def test_system_that_lacks_a_sub_network_is_left_out(run_config, decide, true_superclass):
     networks = FakeNetworks(
         {
             ("super", "float"): true_superclass.__getitem__,
@@ -83,26 +94,17 @@ def test_system_that_lacks_a_sub_network_is_left_out(run_config, dataset, true_s
             ("sub/bird", "int8"): lambda number: 0,
         }
     )
-    decisions = systems.decide(run_config(), dataset, networks=networks)
+    decisions = decide(run_config(), networks=networks)
     assert decisions.labels == {}
     assert set(decisions.stage1) == {"float", "int8"}
 
 
-def test_flat_base_is_stage_1_by_its_summed_probabilities(run_config, dataset):
+def test_flat_base_is_stage_1_by_its_summed_probabilities(run_config, decide):
     networks = FakeNetworks({("flat", "int8"): lambda number: 4, ("flat", "float"): lambda n: 3})
-    decisions = systems.decide(run_config(sub_init="flat"), dataset, networks=networks)
+    decisions = decide(run_config(sub_init="flat"), networks=networks)
     # One logit of 1 at label 4, a boat: e + 1 of the boats beats 3 * 1 of the birds.
     assert set(decisions.stage1["int8"]) == {1}
     # At label 3, the car: e of the car loses against the birds.
     assert set(decisions.stage1["float"]) == {0}
     assert set(decisions.labels["flat_int8"]) == {4}
     assert set(decisions.labels["flat"]) == {3}
-
-
-def test_scratch_run_has_the_super_network_as_stage_1(run_config):
-    assert systems.stage1_network(run_config(sub_init="scratch")) == "super"
-    assert systems.stage1_network(run_config(sub_init="flat")) == "flat"
-
-
-def test_superclass_with_one_label_has_no_sub_network(superclass_map):
-    assert systems.superclasses_with_sub(superclass_map) == {0: "bird", 1: "boat"}

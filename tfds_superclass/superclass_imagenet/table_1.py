@@ -6,19 +6,10 @@ from collections.abc import Mapping
 
 import tensorflow_datasets as tfds
 
-# Training and validation images of each superclass: Table 1 of arXiv 2201.08098.
-IMAGES = {
-    "bird": (67_441, 2_600),
-    "boat": (7_706, 300),
-    "car": (13_000, 500),
-    "cat": (10_400, 400),
-    "dog": (145_273, 5_800),
-    "fruit": (9_100, 350),
-    "fungus": (9_100, 350),
-    "insect": (35_100, 1_350),
-    "monkey": (16_900, 650),
-    "truck": (8_959, 350),
-}
+from ss_tf.hierarchy import paper_table_1
+
+# Training and validation images of each superclass.
+IMAGES = {name: (row.train, row.validation) for name, row in paper_table_1.ROWS.items()}
 
 
 def differences(splits: Mapping[str, tfds.core.SplitInfo]) -> list[str]:

@@ -1,0 +1,1 @@
+"""A report as files: results.json, report.md, figures and the page."""

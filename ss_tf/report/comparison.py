@@ -1,0 +1,44 @@
+"""Comparison of two evaluated runs, as files in the report of the first."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+from ss_tf import files
+from ss_tf.evaluation import comparison_table, prediction_file, run_comparison
+from ss_tf.training.run_dir import RunDir
+
+
+def write(a: pathlib.Path, b: pathlib.Path) -> str:
+    """Compares two runs, and writes compared_with_B.json and .md into the report folder of A.
+
+    Args:
+      a, b: folders of runs that eval.py has evaluated. The last parts of their paths name them.
+
+    Returns:
+      The comparison for the terminal, and the path of the Markdown file.
+
+    Raises:
+      ValueError: if a run has no predictions, or they do not compare.
+    """
+    first, second = (RunDir(path) for path in (a, b))
+    predictions = [prediction_file.read(_evaluated(run)) for run in (first, second)]
+    compared = run_comparison.compare(*predictions)
+    name_a, name_b = (path.resolve().name for path in (a, b))
+    names = {"a": name_a, "b": name_b}
+    path = first.report_dir / f"compared_with_{name_b}.md"
+    as_json = json.dumps({**names, **compared}, allow_nan=False, ensure_ascii=False, indent=1)
+    files.write_atomically(path.with_suffix(".json"), f"{as_json}\n".encode())
+    files.write_atomically(path, comparison_table.markdown(compared, **names).encode())
+    return f"{comparison_table.text(compared, **names)}\nComparison: {path}"
+
+
+def _evaluated(run: RunDir) -> pathlib.Path:
+    """Returns where the predictions of a run are, if it has any."""
+    if not run.predictions_file.is_file():
+        raise ValueError(
+            f"{run.path} has no {run.predictions_file.relative_to(run.path)}, expected a run that "
+            f"was evaluated: python eval.py --run_dir={run.path}"
+        )
+    return run.predictions_file
