@@ -24,7 +24,8 @@ def write(a: pathlib.Path, b: pathlib.Path) -> str:
     """
     first, second = (RunDir(path) for path in (a, b))
     predictions = [prediction_file.read(_evaluated(run)) for run in (first, second)]
-    compared = run_comparison.compare(*predictions)
+    with prediction_file.facts_from(f"{a} or {b}"):
+        compared = run_comparison.compare(*predictions)
     name_a, name_b = (path.resolve().name for path in (a, b))
     names = {"a": name_a, "b": name_b}
     path = first.report_dir / f"compared_with_{name_b}.md"

@@ -29,13 +29,8 @@ def write(path: pathlib.Path) -> str:
       OSError: if it cannot be opened.
     """
     predictions = prediction_file.read(path)
-    try:
+    with prediction_file.facts_from(path):
         return _write(predictions, path.parent)
-    except (AttributeError, KeyError, TypeError) as error:
-        # Facts are JSON of any form, as a stranger wrote it.
-        raise ValueError(
-            f"{path} has facts that eval.py did not write, no report can be made of them: {error!r}"
-        ) from error
 
 
 def require(folder: pathlib.Path, systems: Sequence[str]) -> None:
