@@ -104,15 +104,20 @@ def read(path: pathlib.Path) -> StoredPredictions:
 
 
 @contextlib.contextmanager
-def facts_from(source: pathlib.Path | str) -> Iterator[None]:
+def facts_from(source: pathlib.Path | str, *errors: type[Exception]) -> Iterator[None]:
     """Says in one line that facts are of another form; they are JSON, as a stranger may write it.
+
+    Args:
+      source: where they are from.
+      errors: what code that uses facts raises at another form, beside AttributeError, KeyError and
+        TypeError.
 
     Raises:
       ValueError: naming the source, where the context stumbles over a fact.
     """
     try:
         yield
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, *errors) as error:
         raise ValueError(
             f"{source} has facts that eval.py did not write, so no report can be made: {error!r}"
         ) from error

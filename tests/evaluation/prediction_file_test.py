@@ -201,3 +201,13 @@ def test_facts_of_another_form_are_told_in_one_line(error):
         prediction_file.facts_from("a.npz"),
     ):
         raise error
+
+
+def test_other_errors_are_facts_of_another_form_only_if_told_so():
+    with pytest.raises(ZeroDivisionError), prediction_file.facts_from("a.npz"):
+        raise ZeroDivisionError
+    with (
+        pytest.raises(ValueError, match=r"a\.npz has facts"),
+        prediction_file.facts_from("a.npz", ZeroDivisionError),
+    ):
+        raise ZeroDivisionError

@@ -1,9 +1,13 @@
 import json
+import pathlib
+import re
 
 import numpy as np
 import pytest
 
 from ss_tf.evaluation import results
+
+_PAGE = pathlib.Path(__file__).parents[2] / "docs" / "RESULTS.md"
 
 
 def test_results_come_back_as_written(measured, tmp_path):
@@ -82,3 +86,11 @@ def test_results_of_another_version_are_refused(measured, tmp_path):
 def test_what_is_no_number_is_undefined():
     assert results.number(float("nan")) == results.UNDEFINED
     assert results.number(np.float64(0.5)) == 0.5
+
+
+def test_every_entry_is_documented(measured):
+    # `top1.SYSTEM`, `flags`: the first word of what stands in backticks.
+    documented = set(re.findall(r"`([a-z0-9_]+)[.`]", _PAGE.read_text(encoding="utf-8")))
+    assert set(measured) <= documented
+    assert {path.partition(".")[0] for path in results.REQUIRED} <= documented
+    assert f"results.json, version {results.SCHEMA_VERSION}" in _PAGE.read_text(encoding="utf-8")
