@@ -28,6 +28,8 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(VENV)/bin/pip install --editable .[test]
+	# Without a Chromium the tests of the page in a browser are skipped, and say so.
+	-$(VENV)/bin/python tools/fetch_chromium.py
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""Evaluates a run on its validation images, and writes DIR/report: results.json and report.md.
+"""Evaluates a run on its validation images, and writes DIR/report: index.html, results.json, ...
 
 python eval.py --run_dir=runs/demo
 python eval.py --run_dir=runs/demo --require=hard,oracle      exit code 1 if one is missing
@@ -16,9 +16,7 @@ import sys
 from ss_tf import command_line, report_flags, run_flags
 from ss_tf.report import comparison, folder
 
-command_line.show_flags(
-    "run_dir", "data_dir", "predictions", "require", "compare", "edge_bundle"
-)
+command_line.show_flags("run_dir", "data_dir", "predictions", "require", "compare", "edge_bundle")
 
 
 def main(argv: list[str]) -> None:

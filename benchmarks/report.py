@@ -98,6 +98,7 @@ def _logits(rng: np.random.Generator, labels: np.ndarray, num_classes: int) -> n
 def _facts(superclass_map: SuperclassMap, num_images: int) -> dict[str, object]:
     """Returns made-up facts of a run."""
     names = superclass_map.superclass_names
+    examples = {"train": 1_000_000, "minival": 10_000, "validation": num_images}
     sizes = {
         "fp32_network": 4_000_000,
         "int8_network": 1_000_000,
@@ -113,8 +114,22 @@ def _facts(superclass_map: SuperclassMap, num_images: int) -> dict[str, object]:
     return {
         "command": "drawn by benchmarks/report.py",
         "dataset": "drawn",
-        "examples_by_split": {"train": 1_000_000, "minival": 10_000, "validation": num_images},
-        "flags": [],
+        "examples_by_split": examples,
+        "examples_by_superclass": {
+            split: dict.fromkeys(names, count // len(names))
+            for split, count in (
+                ("train", 1_000_000),
+                ("minival", 10_000),
+                ("validation", num_images),
+            )
+        },
+        "flags": [
+            "--backbone=resnet18",
+            "--resnet_blocks=",
+            "--flat_backbone=resnet34",
+            "--base_width=64",
+            "--sub_init=flat",
+        ],
         "minival": {"num_examples": 10_000, "hard": minival, "soft": minival},
         "network_macs": {
             "stage1": 1_800_000_000,

@@ -83,6 +83,7 @@ def test_an_image_that_cannot_be_decoded_is_one_line(tmp_path):
         ("export.py", "--top_k=3", "top_k"),
         ("train.py", "--routing=soft", "routing"),
         ("eval.py", "--top_k=3", "top_k"),
+        ("train.py", "--require=hard", "require"),
         ("predict.py", "--output=x", "output"),
     ],
 )

@@ -150,3 +150,15 @@ def test_what_a_killed_write_left_behind_is_written_over(tmp_path):
     (tmp_path / ".a.tmp").write_bytes(b"half")
     files.write_atomically(tmp_path / "a", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_takes_its_place_when_all_of_it_is_written(tmp_path):
+    path = tmp_path / "new" / "x"
+    with files.replacing(path) as file:
+        file.write(b"old")
+        assert not path.exists()
+    # Text is no bytes.
+    with pytest.raises(TypeError), files.replacing(path) as file:
+        file.write("half")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in path.parent.iterdir()] == ["x"]

@@ -7,7 +7,7 @@ import pathlib
 import time
 
 from ss_tf.config import RunConfig
-from ss_tf.data import catalog
+from ss_tf.data import catalog, thumbnails
 from ss_tf.data.examples import Dataset
 from ss_tf.evaluation import (
     effort,
@@ -17,6 +17,9 @@ from ss_tf.evaluation import (
     provenance,
     soft_routing,
     storage,
+    systems,
+    thumbnail_file,
+    wrong_images,
 )
 from ss_tf.evaluation.networks import Networks
 from ss_tf.evaluation.results import NOT_EVALUATED
@@ -28,6 +31,7 @@ from ss_tf.training.run_dir import RunDir
 def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> pathlib.Path:
     """Runs the networks of a run, and writes what they say as predictions.npz.
 
+    Beside it goes thumbnails.safetensors, the images for the page.
     The routing policy that was fitted on minival goes into the run's folder itself.
 
     Args:
@@ -44,11 +48,22 @@ def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> pathlib.Pat
     """
     run.superclass_map()  # Refuses a folder that is no run, before a data set is loaded for it.
     randomness.set_up(seed=config.seed, deterministic=config.deterministic)
-    predictions = predict(config, run, dataset=catalog.load(config.data), command=command)
+    dataset = catalog.load(config.data)
+    predictions = predict(config, run, dataset=dataset, command=command)
     # First, for a policy without predictions is of use, one of other networks is not.
     soft_routing.store(predictions.policy, run)
     prediction_file.write(predictions, run.predictions_file)
+    _keep_thumbnails(predictions, dataset, run.predictions_file.with_name(thumbnail_file.NAME))
     return run.predictions_file
+
+
+def _keep_thumbnails(predictions: StoredPredictions, dataset: Dataset, path: pathlib.Path) -> None:
+    """Writes thumbnails of what the systems get wrong, as many as a page has room for."""
+    decisions = systems.decide(predictions)
+    positions = wrong_images.largest_cells_first(decisions.labels, decisions.true)
+    images = thumbnails.make(dataset.validation.select(positions), channels=dataset.channels)
+    digest = predictions.facts["validation_digest"]
+    thumbnail_file.write(path, positions, images, digest=digest)
 
 
 def predict(config: RunConfig, run: RunDir, *, dataset: Dataset, command: str) -> StoredPredictions:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -15,7 +16,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -99,6 +100,26 @@ def read(path: pathlib.Path) -> StoredPredictions:
     except _DAMAGE as error:
         raise ValueError(
             f"{path} is no predictions.npz that eval.py wrote, or is damaged: {_told(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def facts_from(source: pathlib.Path | str, *errors: type[Exception]) -> Iterator[None]:
+    """Says in one line that facts are of another form; they are JSON, as a stranger may write it.
+
+    Args:
+      source: where they are from.
+      errors: what code that uses facts raises at another form, beside AttributeError, KeyError and
+        TypeError.
+
+    Raises:
+      ValueError: naming the source, where the context stumbles over a fact.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, *errors) as error:
+        raise ValueError(
+            f"{source} has facts that eval.py did not write, so no report can be made: {error!r}"
         ) from error
 
 
@@ -188,7 +209,10 @@ def _sorted_out(
     """Returns `logits` and `subs` of StoredPredictions."""
     logits, subs = {}, {form: {} for form in sub_forms}
     for name, array in arrays.items():
-        kind, first, second = name.split(".")
+        kind, *of = name.split(".")
+        if kind not in ("logits", "indices") or len(of) != 2:
+            raise ValueError(f"it has an array {_short(name)}, expected logits and indices.")
+        first, second = of
         if not second.isdecimal():
             logits[first, second] = array
         elif kind == "logits":

@@ -2,8 +2,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
-from ss_tf.evaluation import accuracy
+from ss_tf.evaluation import accuracy, intervals
 from ss_tf.evaluation.results import NOT_EVALUATED, UNDEFINED
 
 
@@ -121,3 +122,29 @@ def test_decision_too_few_is_refused(decisions, superclass_map):
     short = dataclasses.replace(decisions, labels={"flat": decisions.true[:7]})
     with pytest.raises(ValueError, match=r"shape \(7,\) and truths \(8,\)"):
         accuracy.summarize(short, superclass_map)
+
+
+def test_every_accuracy_has_wilsons_interval(summary):
+    assert summary["intervals"]["hard"] == list(intervals.wilson(6, 8))
+    assert summary["intervals"]["super"] == list(intervals.wilson(7, 8))
+    assert summary["intervals"]["flat_equal_compute"] == NOT_EVALUATED
+    boat = summary["per_superclass"]["boat"]["intervals"]
+    assert boat["oracle"] == list(intervals.wilson(2, 3))
+    assert boat["super_float"] == list(intervals.wilson(2, 3))
+    assert boat["flat_int8"] == NOT_EVALUATED
+
+
+def test_a_truth_among_the_five_most_probable_labels_counts_for_top_5(summary):
+    # Hard has the second label of example 5 right, and none of example 3.
+    assert summary["top5"]["hard"] == 7 / 8
+    assert summary["top5_intervals"]["hard"] == list(intervals.wilson(7, 8))
+    assert summary["top5"]["flat"] == summary["top5_intervals"]["flat"] == NOT_EVALUATED
+
+
+def test_balanced_accuracy_is_that_of_scikit_learn(summary, decisions):
+    for system, labels in decisions.labels.items():
+        expected = balanced_accuracy_score(decisions.true, labels)
+        assert summary["balanced_top1"][system] == pytest.approx(expected)
+        low, high = summary["balanced_top1_intervals"][system]
+        assert low <= expected <= high
+    assert summary["balanced_top1"]["flat_int8"] == NOT_EVALUATED

@@ -1,5 +1,8 @@
 """A run with tiny networks of random weights, and results as evaluation gives them."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +13,7 @@ from ss_tf.data.examples import Dataset, Examples
 from ss_tf.deltas import bank
 from ss_tf.evaluation import (
     accuracy,
+    diagnosis,
     provenance,
     results,
     soft_routing,
@@ -20,6 +24,7 @@ from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, int8_grid, integer_network, quantization, resnet, variables
 from ss_tf.routing.fit_policy import Summary
 from ss_tf.routing.policy import RoutingPolicy
+from ss_tf.routing.sub_logits import SubLogits
 from ss_tf.training import run_dir
 
 # Labels are interleaved on purpose: bird 0, 2, 5; boat 1, 4; car 3, alone and so without a sub
@@ -186,20 +191,29 @@ def decisions():
     hard = [0, 0, 0, 0, 1, 1, 2, 0]
     second = np.zeros((8, 3), bool)
     second[3:5, :2] = True
+    labels = {
+        "flat": np.array([2, 2, 5, 4, 4, 3, 3, 2]),  # 4 right; of 4 errors 3 stay inside.
+        "oracle": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right.
+        "vanilla": np.array([0, 2, 5, 0, 4, 1, 3, 3]),  # 5 right.
+        "hard": np.array([0, 2, 5, 0, 4, 1, 3, 0]),  # 6 right.
+        "soft": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right: example 3 as well.
+    }
+    # The second label of hard is right for example 5 alone.
+    second_of_hard = [2, 0, 0, 2, 1, 4, -1, 2]
+    none = np.full((8, 3), -1)
     return accuracy.Decisions(
         true=np.array([0, 2, 5, 1, 4, 4, 3, 0]),
         stage1={
             "int8": np.array(hard),
             "float": np.array([0, 0, 0, 0, 1, 1, 2, 2]),
         },
-        labels={
-            "flat": np.array([2, 2, 5, 4, 4, 3, 3, 2]),  # 4 right; of 4 errors 3 stay inside.
-            "oracle": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right.
-            "vanilla": np.array([0, 2, 5, 0, 4, 1, 3, 3]),  # 5 right.
-            "hard": np.array([0, 2, 5, 0, 4, 1, 3, 0]),  # 6 right.
-            "soft": np.array([0, 2, 5, 1, 4, 1, 3, 0]),  # 7 right: example 3 as well.
-        },
+        labels=labels,
         opened={"hard": np.eye(3, dtype=bool)[hard], "soft": np.eye(3, dtype=bool)[hard] | second},
+        # Of hard alone: what lacks it is not evaluated.
+        probabilities={"hard": np.array([[0.9, 0.7]] * 6 + [[0.5, 0.5], [1.0, 0.05]])},
+        top={"hard": np.column_stack([labels["hard"], second_of_hard, none])},
+        # The tree would have decided example 0 otherwise.
+        descended={"hard": {"two_level": np.array([2, 2, 5, 0, 4, 1, 3, 0])}},
     )
 
 
@@ -220,11 +234,67 @@ def facts():
 
 
 @pytest.fixture
+def predictions(draw):
+    """Logits of 60 images, of all networks that a run on a super base has."""
+    return draw()
+
+
+@pytest.fixture
+def draw(facts):
+    """Returns a function that draws predictions of a run: of a base, from a seed."""
+    return functools.partial(_draw, facts)
+
+
+@pytest.fixture
+def replace():
+    """Returns dataclasses.replace: changes some fields, and checks them all."""
+    return dataclasses.replace
+
+
+def _draw(facts, *, base_kind="super", seed=0, num_images=60):
+    """Draws logits around the truth."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(num_images) % 6
+    superclasses = np.array(MAP.superclass_of_label)[labels]
+
+    def logits(true, num_classes):
+        drawn = rng.normal(0, 1, (len(true), num_classes)).astype(np.float32)
+        drawn[np.arange(len(true)), true] += 1.5
+        return drawn
+
+    over_labels = [("flat", "float"), ("flat_equal_compute", "float")]
+    if base_kind == "flat":
+        over_labels.append(("flat", "int8"))
+    found = {key: logits(labels, 6) for key in over_labels}
+    if base_kind == "super":
+        found |= {("super", form): logits(superclasses, 3) for form in ("float", "int8")}
+    everything = np.arange(num_images)
+    subclasses = np.array(MAP.subclass_of_label())[labels]
+    return stored_predictions.StoredPredictions(
+        superclass_map=MAP,
+        base_kind=base_kind,
+        labels=labels,
+        keys=tuple(f"image {index}" for index in everything),
+        logits=found,
+        subs={
+            form: {
+                superclass: SubLogits(everything, logits(np.minimum(subclasses, width - 1), width))
+                for superclass, width in ((0, 3), (1, 2))
+            }
+            for form in ("float", "int8")
+        },
+        policy=RoutingPolicy(top_k=2, tau=0.75, temperatures={"bird": 0.5}),
+        facts=facts,
+    )
+
+
+@pytest.fixture
 def measured(decisions):
     """Complete results around `decisions`; the run has no second flat network."""
     measured = {
         **_of_run(),
         **accuracy.summarize(decisions, MAP),
+        **diagnosis.diagnose(decisions, MAP),
         "macs_per_image": {
             "stage1": 2_000_000,
             "flat": 2_100_000,

@@ -1,8 +1,13 @@
 import json
+import pathlib
+import re
 
+import numpy as np
 import pytest
 
 from ss_tf.evaluation import results
+
+_PAGE = pathlib.Path(__file__).parents[2] / "docs" / "RESULTS.md"
 
 
 def test_results_come_back_as_written(measured, tmp_path):
@@ -49,3 +54,43 @@ def test_nan_is_refused(measured, tmp_path):
     measured["top1"]["hard"] = float("nan")
     with pytest.raises(ValueError, match="not JSON compliant"):
         results.write(measured, tmp_path / "results.json")
+
+
+def test_results_are_read_as_written(measured, tmp_path):
+    results.write(measured, tmp_path / "results.json")
+    assert results.read(tmp_path / "results.json") == measured
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no results.json that eval.py wrote"),
+        ("[]", "is no results.json that eval.py wrote"),
+        ("{}", "is no results.json that eval.py wrote: 'schema_version'"),
+        ('{"schema_version": 1}', "The results lack 'balanced_top1'"),
+        ("[" * 100_000, "is no results.json that eval.py wrote"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, text, message):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        results.read(tmp_path / "results.json")
+
+
+def test_results_of_another_version_are_refused(measured, tmp_path):
+    results.write({**measured, "schema_version": 99}, tmp_path / "results.json")
+    with pytest.raises(ValueError, match="has schema_version 99, expected 1"):
+        results.read(tmp_path / "results.json")
+
+
+def test_what_is_no_number_is_undefined():
+    assert results.number(float("nan")) == results.UNDEFINED
+    assert results.number(np.float64(0.5)) == 0.5
+
+
+def test_every_entry_is_documented(measured):
+    # `top1.SYSTEM`, `flags`: the first word of what stands in backticks.
+    documented = set(re.findall(r"`([a-z0-9_]+)[.`]", _PAGE.read_text(encoding="utf-8")))
+    assert set(measured) <= documented
+    assert {path.partition(".")[0] for path in results.REQUIRED} <= documented
+    assert f"results.json, version {results.SCHEMA_VERSION}" in _PAGE.read_text(encoding="utf-8")

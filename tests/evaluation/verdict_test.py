@@ -37,6 +37,8 @@ def test_differences_are_in_percentage_points():
     assert comparison["low"] == pytest.approx(19.6078 - 7.9406, abs=1e-3)
     assert comparison["high"] == pytest.approx(19.6078 + 7.9406, abs=1e-3)
     assert comparison["outcome"] == "better"
+    # Twenty flips of a coin that all fall on one side, either.
+    assert comparison["p_value"] == 2 / 2**20
 
 
 def test_what_did_not_run_is_not_compared():
