@@ -1,4 +1,4 @@
-"""Evaluates a run on its validation images, and writes DIR/report: results.json and report.md.
+"""Evaluates a run on its validation images, and writes DIR/report: index.html, results.json, ...
 
 python eval.py --run_dir=runs/demo
 python eval.py --run_dir=runs/demo --require=hard,oracle      exit code 1 if one is missing

@@ -1,11 +1,20 @@
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ss_tf import files
 from ss_tf.data import catalog
-from ss_tf.evaluation import accuracy, evaluate, measure, results
+from ss_tf.evaluation import (
+    accuracy,
+    evaluate,
+    measure,
+    results,
+    stored_predictions,
+    thumbnail_file,
+)
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.models import integer_network
 from ss_tf.report import folder
@@ -129,9 +138,37 @@ def test_run_without_networks_is_not_evaluated_and_reported_so(
     measured = json.loads((empty_run.report_dir / "results.json").read_text())
     assert set(measured["top1"].values()) == {NOT_EVALUATED}
     assert measured["command"] == "eval.py --run_dir=x"
-    assert told.splitlines()[-2] == "Two-stage: not evaluated."
-    assert told.endswith(f"Report: {empty_run.report_dir / 'report.md'}")
+    assert told.splitlines()[-3:] == [
+        "Two-stage: not evaluated.",
+        f"Report: {empty_run.report_dir / 'report.md'}",
+        f"Page: {empty_run.report_dir / 'index.html'}",
+    ]
+    assert "Two-stage was not compared" in (empty_run.report_dir / "index.html").read_text()
     assert "not evaluated" in (empty_run.report_dir / "report.md").read_text()
+
+
+def test_thumbnails_of_wrong_images_are_kept(run_config, empty_run, dataset, facts, monkeypatch):
+    examples = dataset.validation
+    decided = examples.labels.copy()
+    decided[[3, 7]] = (decided[[3, 7]] + 1) % 6
+    predictions = stored_predictions.StoredPredictions(
+        superclass_map=dataset.superclass_map,
+        base_kind="flat",
+        labels=examples.labels,
+        keys=examples.keys.tolist(),
+        logits={("flat", "float"): np.eye(6, dtype=np.float32)[decided]},
+        subs={},
+        policy=None,
+        facts=facts,
+    )
+    monkeypatch.setattr(catalog, "load", lambda config: dataset)
+    monkeypatch.setattr(evaluate, "predict", lambda *_, **__: predictions)
+    path = evaluate.evaluate_run(run_config(), empty_run, command="eval.py")
+    thumbnails = path.with_name(thumbnail_file.NAME)
+    kept = thumbnail_file.read(thumbnails, digest=facts["validation_digest"])
+    assert set(kept) == {3, 7}
+    shown = np.asarray(Image.open(io.BytesIO(kept[7])).convert("L")).astype(int)
+    assert np.abs(shown - examples.images[7][..., 0]).mean() < 6
 
 
 def test_damaged_network_leaves_the_old_predictions(run_config, empty_run, dataset, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 
 from ss_tf import files
 from ss_tf.deltas import bank
-from ss_tf.evaluation import measure, results, systems
+from ss_tf.evaluation import accuracy, measure, results, systems
 from ss_tf.evaluation.stored_predictions import StoredPredictions, superclasses_with_sub
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import integer_network
@@ -68,6 +68,68 @@ def measured(predictions):
 def decisions(predictions):
     """The decisions that `measured` is counted from."""
     return systems.decide(predictions)
+
+
+@pytest.fixture(scope="session")
+def page_map():
+    """Labels interleaved on purpose: bird 0, 2, 5; boat 1, 4; car 3."""
+    return SuperclassMap(
+        superclass_names=("bird", "boat", "car"),
+        label_names=("wren", "canoe", "owl", "taxi", "ferry", "gull"),
+        superclass_of_label=(0, 1, 0, 2, 1, 0),
+    )
+
+
+@pytest.fixture(scope="session")
+def page_decisions():
+    """Four images of each label; hard errs on 6, flat on 8 of them, others were not run."""
+    true = np.repeat(np.arange(6), 4)
+    hard, flat = true.copy(), true.copy()
+    # wren -> owl twice, wren -> canoe, canoe -> ferry, ferry -> taxi, gull -> wren.
+    hard[[0, 1, 2, 4, 16, 20]] = [2, 2, 1, 4, 3, 0]
+    flat[[0, 1, 2, 3, 4, 5, 6, 12]] = [2, 2, 2, 1, 4, 4, 0, 0]
+    share = np.linspace(0.5, 0.98, 24)
+    return accuracy.Decisions(
+        true=true,
+        stage1={"int8": np.array([0, 1, 0, 2, 1, 0])[hard]},
+        labels={"flat": flat, "hard": hard, "flat_int8": flat},
+        probabilities={"hard": np.stack([share, share / 2], axis=1)},
+    )
+
+
+@pytest.fixture
+def page_results(measured, page_decisions, page_map):
+    """Complete results of `page_decisions`; what is no accuracy is that of `measured`."""
+    top1 = dict.fromkeys(accuracy.SYSTEMS, results.NOT_EVALUATED)
+    truth = np.asarray(page_map.superclass_of_label)
+    found = {name: page_decisions.labels[name] for name in ("flat", "hard")}
+    right = {name: labels == page_decisions.true for name, labels in found.items()}
+    stage1 = page_decisions.stage1["int8"] == truth[page_decisions.true]
+    rows = {}
+    for superclass, name in enumerate(page_map.superclass_names):
+        here = truth[page_decisions.true] == superclass
+        rows[name] = {
+            **dict.fromkeys(accuracy.SYSTEMS, results.NOT_EVALUATED),
+            "num_subclasses": len(page_map.labels_in(superclass)),
+            "num_examples": int(here.sum()),
+            "super": float(stage1[here].mean()),
+            **{system: float(values[here].mean()) for system, values in right.items()},
+        }
+    sizes = next(iter(measured["sizes"]["per_superclass"].values()))
+    return {
+        **measured,
+        "num_examples": 24,
+        "top1": {**top1, **{name: float(values.mean()) for name, values in right.items()}},
+        "per_superclass": rows,
+        "sizes": {**measured["sizes"], "per_superclass": {"bird": sizes, "boat": sizes}},
+        "intervals": {"flat": [0.5, 0.8], "hard": [0.6, 0.9]},
+    }
+
+
+@pytest.fixture(scope="session")
+def page_keys():
+    """The images' names."""
+    return [f"validation/{index:02d}.png" for index in range(24)]
 
 
 @pytest.fixture
