@@ -7,17 +7,18 @@ import pathlib
 
 from ss_tf import files
 from ss_tf.evaluation import comparison_table, prediction_file, run_comparison
+from ss_tf.report import compare_page
 from ss_tf.training.run_dir import RunDir
 
 
 def write(a: pathlib.Path, b: pathlib.Path) -> str:
-    """Compares two runs, and writes compared_with_B.json and .md into the report folder of A.
+    """Compares two runs, and writes compared_with_B.json, .md and .html into the report of A.
 
     Args:
       a, b: folders of runs that eval.py has evaluated. The last parts of their paths name them.
 
     Returns:
-      The comparison for the terminal, and the path of the Markdown file.
+      The comparison for the terminal, and the paths of the Markdown file and the page.
 
     Raises:
       ValueError: if a run has no predictions, or they do not compare.
@@ -32,7 +33,9 @@ def write(a: pathlib.Path, b: pathlib.Path) -> str:
     as_json = json.dumps({**names, **compared}, allow_nan=False, ensure_ascii=False, indent=1)
     files.write_atomically(path.with_suffix(".json"), f"{as_json}\n".encode())
     files.write_atomically(path, comparison_table.markdown(compared, **names).encode())
-    return f"{comparison_table.text(compared, **names)}\nComparison: {path}"
+    page = path.with_suffix(".html")
+    compare_page.write(page, compared, **names)
+    return f"{comparison_table.text(compared, **names)}\nComparison: {path}\nPage: {page}"
 
 
 def _evaluated(run: RunDir) -> pathlib.Path:
