@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
+import jinja2
+
 from ss_tf import files
 from ss_tf.evaluation import measure, prediction_file, report, results, summary, thumbnail_file
 from ss_tf.evaluation.stored_predictions import StoredPredictions
@@ -30,7 +32,7 @@ def write(path: pathlib.Path) -> str:
       OSError: if it cannot be opened.
     """
     predictions = prediction_file.read(path)
-    with prediction_file.facts_from(path):
+    with prediction_file.facts_from(path, jinja2.UndefinedError):
         return _write(predictions, path.parent)
 
 

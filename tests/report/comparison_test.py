@@ -17,7 +17,9 @@ def runs(tmp_path, predictions):
 def test_the_comparison_is_told_and_written_into_the_first_run(runs):
     told = comparison.write(*runs[:2])
     markdown = runs[0] / "report" / "compared_with_second.md"
-    assert told.endswith(f"Comparison: {markdown}")
+    page = markdown.with_suffix(".html")
+    assert told.splitlines()[-2:] == [f"Comparison: {markdown}", f"Page: {page}"]
+    assert "<h1>" in page.read_text()
     assert "top1.hard" in told
     assert markdown.read_text().startswith("# first and second\n")
     found = json.loads(markdown.with_suffix(".json").read_text())
