@@ -1,0 +1,215 @@
+"""The layout of a delta file: its header, its groups and their tables. docs/edge_format.md.
+
+What is read here may come from anywhere: sizes are checked before anything of that size is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+MAGIC = b"SSTFDELT"
+VERSION = 1
+# Bits per field -> the field that stands for no difference.
+ZEROS = {2: 1, 4: 7}
+# Differences as they are, byte by byte; and of words of 32 bits.
+BYTES, WORDS = 8, 32
+# Magic, version, number of groups, bytes of a network, reserved, digests of base and result.
+_HEADER = struct.Struct("<8sIIII32s32s")
+# Bits, reserved, ranges, exceptions, packed bytes, bytes of the stream.
+_GROUP = struct.Struct("<B3sIIII")
+_MOST_GROUPS, _MOST_RANGES = 1024, 1 << 16
+# A range: offset, length, step. An exception: gap, value.
+_RANGE_BYTES, _EXCEPTION_BYTES = 4 + 4 + 1, 4 + 1
+# Of a network; offsets have 32 bits.
+LARGEST_NETWORK = 1 << 31
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group:
+    """Ranges of a network whose differences are packed the same way.
+
+    Attributes:
+      bits: 2 or 4 for fields, `BYTES` or `WORDS`.
+      offsets: int64, where each range begins in the network; ascending, no overlap.
+      lengths: int64, bytes of each range, at least 1; for words a multiple of 4.
+      steps: uint8, of each range: the difference that one unit of a field stands for, modulo 256.
+      places: int64, ascending positions in all ranges together, one after another, where `values`
+        are added beside what the fields say; fields only.
+      values: uint8, differences modulo 256.
+      packed: uint8, of `packed_bytes`.
+    """
+
+    bits: int
+    offsets: np.ndarray
+    lengths: np.ndarray
+    steps: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+    packed: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupHeader:
+    """What a delta file says of a group outside its stream; checked, but for the stream."""
+
+    bits: int
+    num_ranges: int
+    num_exceptions: int
+    packed_bytes: int
+    stream: memoryview
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a delta file says before its streams.
+
+    Attributes:
+      network_bytes: length of the base and of the result.
+      base_sha256, result_sha256: their digests.
+      groups: in order.
+    """
+
+    network_bytes: int
+    base_sha256: bytes
+    result_sha256: bytes
+    groups: tuple[GroupHeader, ...]
+
+
+def packed_bytes(lengths: np.ndarray, bits: int) -> np.ndarray:
+    """Returns how many packed bytes each range takes; every range begins a new byte."""
+    return (lengths * bits + 7) // 8 if bits in ZEROS else lengths
+
+
+def write(header: Header, streams: Sequence[bytes]) -> bytes:
+    """Returns a delta file of groups, whose streams are those of `write_stream`."""
+    parts = [
+        _HEADER.pack(
+            MAGIC,
+            VERSION,
+            len(header.groups),
+            header.network_bytes,
+            0,
+            header.base_sha256,
+            header.result_sha256,
+        )
+    ]
+    for group, stream in zip(header.groups, streams, strict=True):
+        sizes = group.num_ranges, group.num_exceptions, group.packed_bytes, len(stream)
+        parts.append(_GROUP.pack(group.bits, bytes(3), *sizes))
+    return b"".join([*parts, *streams])
+
+
+def read(delta: bytes) -> Header:
+    """Reads all of a delta file but its streams.
+
+    Raises:
+      ValueError: saying in one line what is wrong, whatever the bytes are.
+    """
+    if len(delta) < _HEADER.size or delta[: len(MAGIC)] != MAGIC:
+        raise ValueError("It is no delta of an edge bundle, or it is cut in its header.")
+    _, version, num_groups, network_bytes, reserved, base, result = _HEADER.unpack_from(delta)
+    if version != VERSION:
+        raise ValueError(f"The delta has version {version}, expected {VERSION}: update ss_tf.")
+    if reserved or num_groups > _MOST_GROUPS or network_bytes > LARGEST_NETWORK:
+        raise ValueError("The delta's header is damaged: sizes in it are out of range.")
+    start = _HEADER.size + num_groups * _GROUP.size
+    groups = []
+    for place in range(_HEADER.size, start, _GROUP.size):
+        if place + _GROUP.size > len(delta):
+            raise ValueError("The delta is cut in its header.")
+        bits, reserved, *counts, stream_bytes = _GROUP.unpack_from(delta, place)
+        if any(reserved):
+            raise ValueError("The delta's header is damaged: reserved bytes are not zero.")
+        _check_group(bits, *counts, network_bytes=network_bytes)
+        stream = memoryview(delta)[start : start + stream_bytes]
+        if len(stream) != stream_bytes:
+            raise ValueError("The delta is cut in its streams.")
+        groups.append(GroupHeader(bits, *counts, stream))
+        start += stream_bytes
+    if start != len(delta):
+        raise ValueError(f"{len(delta) - start} bytes follow the delta's streams, expected none.")
+    return Header(network_bytes, base, result, tuple(groups))
+
+
+def write_stream(group: Group) -> tuple[np.ndarray, list[int]]:
+    """Returns what a group's stream holds, uint8, and where its parts end."""
+    gaps = np.diff(group.places, prepend=0)
+    parts = [
+        group.offsets.astype("<u4").view(np.uint8),
+        group.lengths.astype("<u4").view(np.uint8),
+        group.steps,
+        *to_planes(gaps.astype(np.uint32)),
+        group.values,
+    ]
+    ends = np.cumsum([part.size for part in parts])
+    packed_ends = ends[-1] + np.cumsum(packed_bytes(group.lengths, group.bits))
+    return np.concatenate([*parts, group.packed]), [*ends.tolist(), *packed_ends.tolist()]
+
+
+def read_stream(header: GroupHeader, *, network_bytes: int) -> Group:
+    """Inflates a group and checks all that it says.
+
+    Raises:
+      ValueError: saying in one line what is wrong.
+    """
+    ranges, exceptions = header.num_ranges, header.num_exceptions
+    size = _RANGE_BYTES * ranges + _EXCEPTION_BYTES * exceptions + header.packed_bytes
+    data = np.frombuffer(_inflate(header.stream, size), np.uint8)
+    sizes = (4 * ranges, 4 * ranges, ranges, 4 * exceptions, exceptions)
+    offsets, lengths, steps, gaps, values, packed = np.split(data, np.cumsum(sizes))
+    offsets, lengths = (x.copy().view("<u4").astype(np.int64) for x in (offsets, lengths))
+    places = np.cumsum(from_planes(gaps).astype(np.int64))
+    ends = offsets + lengths
+    if (lengths < 1).any() or (offsets[1:] < ends[:-1]).any() or ends[-1] > network_bytes:
+        raise ValueError("The delta is damaged: its ranges overlap or lie outside the network.")
+    if header.bits == WORDS and (lengths % 4).any():
+        raise ValueError("The delta is damaged: a range of words has a part of a word.")
+    if packed_bytes(lengths, header.bits).sum() != packed.size:
+        raise ValueError("The delta is damaged: its ranges take other sizes than it says.")
+    if exceptions and ((np.diff(places) < 1).any() or places[-1] >= lengths.sum()):
+        raise ValueError("The delta is damaged: its exceptions lie outside its ranges.")
+    return Group(header.bits, offsets, lengths, steps, places, values, packed)
+
+
+def to_planes(words: np.ndarray) -> list[np.ndarray]:
+    """Returns the four bytes of uint32 words apart, the least significant ones first."""
+    return [(words >> np.uint32(8 * plane)).astype(np.uint8) for plane in range(4)]
+
+
+def from_planes(planes: np.ndarray) -> np.ndarray:
+    """Undoes `to_planes`, of planes one after another."""
+    low, *higher = planes.reshape(4, -1).astype(np.uint32)
+    for plane, values in enumerate(higher, start=1):
+        low |= values << np.uint32(8 * plane)
+    return low
+
+
+def _check_group(
+    bits: int, num_ranges: int, num_exceptions: int, packed: int, *, network_bytes: int
+) -> None:
+    """Raises ValueError if a group is of an unknown kind, or wants more than a network has."""
+    if bits not in (*ZEROS, BYTES, WORDS):
+        raise ValueError(f"The delta has fields of {bits} bits, expected 2, 4, 8 or 32.")
+    # What is inflated is bounded by the network that the caller has in memory anyway.
+    most_ranges = min(_MOST_RANGES, network_bytes)
+    good = 1 <= num_ranges <= most_ranges and packed <= network_bytes
+    if not good or num_exceptions > (network_bytes if bits in ZEROS else 0):
+        raise ValueError("The delta's header is damaged: sizes in it are out of range.")
+
+
+def _inflate(stream: memoryview, size: int) -> bytes:
+    """Inflates a zlib stream of exactly `size` bytes."""
+    decompressor = zlib.decompressobj()
+    try:
+        # One more than allowed: the end of the stream is only seen while there is room.
+        data = decompressor.decompress(stream, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"The delta is damaged: {error}.") from error
+    if len(data) != size or not decompressor.eof or decompressor.unused_data:
+        raise ValueError(f"The delta is damaged: a stream does not hold {size} bytes.")
+    return data

@@ -1,0 +1,156 @@
+"""Makes the delta of two .tflite files of equal layout. The device only needs `patch`."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ss_tf.deltas import huffman
+from ss_tf.edge import delta_layout
+from ss_tf.edge.delta_layout import BYTES, WORDS, ZEROS, Group
+
+# Packed bytes after which a new group begins, so that several threads can share the work.
+_GROUP_BYTES = 1 << 19
+# What an exception takes when compressed, seen on real networks.
+_EXCEPTION_BYTES = 2.0
+
+
+class Region(NamedTuple):
+    """A place where two networks may differ.
+
+    Attributes:
+      offset: first byte.
+      length: bytes.
+      is_words: whether these are numbers of 32 or 64 bits instead of int8 ones.
+    """
+
+    offset: int
+    length: int
+    is_words: bool
+
+
+class _Packed(NamedTuple):
+    """The differences of one region, packed."""
+
+    bits: int
+    region: Region
+    step: int
+    data: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+
+
+def make(base: bytes, sub: bytes, regions: Iterable[Region]) -> bytes:
+    """Returns the delta file with which `patch.apply` makes `sub` of `base`.
+
+    Args:
+      base: .tflite file.
+      sub: another one, of the same length.
+      regions: where they may differ, such as tensors; no overlap. One step is chosen for each.
+
+    Raises:
+      ValueError: if the lengths differ, or they differ elsewhere.
+    """
+    if len(base) != len(sub) or len(base) > delta_layout.LARGEST_NETWORK:
+        raise ValueError(f"The networks have {len(base)} and {len(sub)} bytes, expected as many.")
+    before, after = (np.frombuffer(data, np.uint8) for data in (base, sub))
+    differences = after - before
+    changed = sorted(region for region in regions if differences[_slice(region)].any())
+    if sum(np.count_nonzero(differences[_slice(r)]) for r in changed) != np.count_nonzero(
+        differences
+    ):
+        raise ValueError("The networks differ outside the regions given, expected nowhere else.")
+    packed = [
+        _pack_words(before, after, region)
+        if region.is_words
+        else _pack_bytes(differences[_slice(region)], region)
+        for region in changed
+    ]
+    groups, streams = [], []
+    for group in _groups(packed):
+        data, ends = delta_layout.write_stream(group)
+        streams.append(min(huffman.compress(data, ends), zlib.compress(data, 9), key=len))
+        sizes = group.offsets.size, group.places.size, group.packed.size
+        groups.append(delta_layout.GroupHeader(group.bits, *sizes, memoryview(b"")))
+    digests = (hashlib.sha256(data).digest() for data in (base, sub))
+    return delta_layout.write(delta_layout.Header(len(base), *digests, tuple(groups)), streams)
+
+
+def _slice(region: Region) -> slice:
+    return slice(region.offset, region.offset + region.length)
+
+
+def _pack_words(before: np.ndarray, after: np.ndarray, region: Region) -> _Packed:
+    """Returns differences of words, folded so that small ones of either sign are small."""
+    old, new = (data[_slice(region)].copy().view("<u4") for data in (before, after))
+    difference = new - old
+    folded = (difference << np.uint32(1)) ^ -(difference >> np.uint32(31))
+    nothing = np.zeros(0, np.uint8)
+    return _Packed(WORDS, region, 1, folded, nothing, nothing)
+
+
+def _pack_bytes(differences: np.ndarray, region: Region) -> _Packed:
+    """Packs differences of bytes the way that takes the fewest."""
+    nothing = np.zeros(0, np.uint8)
+    plain = _Packed(BYTES, region, 1, differences, nothing, nothing)
+    tried = [plain, *(_pack_fields(differences, region, bits) for bits in ZEROS)]
+    return min(tried, key=_roughly_bytes)
+
+
+def _pack_fields(differences: np.ndarray, region: Region, bits: int) -> _Packed:
+    """Packs differences into fields; those that no field gives become exceptions."""
+    units = np.arange(1 << bits) - ZEROS[bits]
+    counts = np.bincount(differences, minlength=256)
+    # Of either sign: there is a field for 2, and none for -2.
+    steps = [sign * step for step in range(1, 128) for sign in (1, -1)]
+    step = max(steps, key=lambda step: counts[np.unique(step * units % 256)].sum())
+    field_of = np.full(256, -1)
+    field_of[step * units[::-1] % 256] = np.arange(1 << bits)[::-1]
+    fields = field_of[differences]
+    places = np.flatnonzero(fields < 0)
+    fields[places] = ZEROS[bits]
+    per_byte = 8 // bits
+    fields = np.pad(fields, (0, -fields.size % per_byte)).reshape(-1, per_byte)
+    data = (fields << (bits * np.arange(per_byte))).sum(axis=1).astype(np.uint8)
+    return _Packed(bits, region, step % 256, data, places, differences[places])
+
+
+def _roughly_bytes(packed: _Packed) -> float:
+    counts = np.bincount(packed.data, minlength=256)
+    return huffman.code_bytes(counts) + _EXCEPTION_BYTES * packed.places.size
+
+
+def _groups(packed: Sequence[_Packed]) -> Iterator[Group]:
+    """Yields groups of regions that are packed the same way, in order of their place."""
+    for bits in (*ZEROS, BYTES, WORDS):
+        members, size = [], 0
+        for region in (one for one in packed if one.bits == bits):
+            members.append(region)
+            size += region.data.nbytes
+            if size >= _GROUP_BYTES:
+                yield _group(members)
+                members, size = [], 0
+        if members:
+            yield _group(members)
+
+
+def _group(members: Sequence[_Packed]) -> Group:
+    lengths = np.array([member.region.length for member in members])
+    starts = np.cumsum(lengths) - lengths
+    data = np.concatenate([member.data for member in members])
+    is_words = members[0].bits == WORDS
+    return Group(
+        bits=members[0].bits,
+        offsets=np.array([member.region.offset for member in members]),
+        lengths=lengths,
+        steps=np.array([member.step for member in members], np.uint8),
+        places=np.concatenate(
+            [start + member.places for start, member in zip(starts, members, strict=True)]
+        ).astype(np.int64),
+        values=np.concatenate([member.values for member in members]).astype(np.uint8),
+        packed=np.concatenate(delta_layout.to_planes(data)) if is_words else data,
+    )
