@@ -10,10 +10,12 @@ import os
 import pathlib
 import unicodedata
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import safetensors
-import safetensors.numpy
+
+if TYPE_CHECKING:
+    import safetensors
 
 _METADATA_KEY = "ss_tf"
 # A file name has at most 255 bytes, and some go to the suffix and to a temporary name.
@@ -77,6 +79,8 @@ def write_tensors(
     path: pathlib.Path, tensors: Mapping[str, np.ndarray], *, metadata: Mapping[str, str]
 ) -> None:
     """Writes a .safetensors file, atomically; equal content gives equal bytes."""
+    import safetensors.numpy  # Here: the edge runtime uses other parts of this module without it.
+
     # Safetensors copies memory as it lies, so a transposed or sliced array would be scrambled.
     # (Not np.ascontiguousarray, which makes a scalar an array of one.)
     dense = {name: np.array(tensors[name], order="C") for name in sorted(tensors)}
@@ -128,6 +132,8 @@ def read_metadata(path: pathlib.Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _opened(path: pathlib.Path) -> Iterator[safetensors.safe_open]:
+    import safetensors
+
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             yield file

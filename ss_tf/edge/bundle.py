@@ -1,0 +1,105 @@
+"""A bundle: the folder that a device gets. Files are checked before they are used."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+
+from ss_tf import files
+from ss_tf.edge import patch
+from ss_tf.edge.manifest import FILE_NAME, FileFacts, Manifest
+
+_DELTAS = "deltas"
+
+
+class Bundle:
+    """The files of a bundle.
+
+    ```
+    manifest.json             labels, preprocessing, routing, digests
+    super.tflite              the base; flat.tflite of a flat one
+    deltas/SUPERCLASS.delta   what makes the sub network's .tflite of the base's
+    ```
+
+    Attributes:
+      path: the folder.
+      manifest: what it says of itself.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        """Reads the manifest.
+
+        Raises:
+          ValueError: if there is none, or it is damaged or of a newer version.
+        """
+        self.path = pathlib.Path(path)
+        if not (self.path / FILE_NAME).is_file():
+            raise ValueError(f"{self.path} is no edge bundle: {FILE_NAME} is missing.")
+        self.manifest = Manifest.load(self.path / FILE_NAME)
+
+    @property
+    def base_file(self) -> pathlib.Path:
+        """The base's .tflite file."""
+        return base_file(self.path, self.manifest.base_kind)
+
+    def base(self) -> bytes:
+        """Reads the base's .tflite file.
+
+        Raises:
+          ValueError: naming the file, if it is missing or damaged.
+        """
+        return _read(self.base_file, self.manifest.base)
+
+    def sub(self, superclass_name: str, *, base: bytes, num_threads: int = 1) -> bytes:
+        """Makes the .tflite file of a sub network.
+
+        Args:
+          superclass_name: whose; one of `manifest.subs`.
+          base: what `base` returned. Not modified.
+          num_threads: that share the work.
+
+        Raises:
+          ValueError: naming the file, if it is missing, damaged, or of another bundle.
+        """
+        path, facts = delta_file(self.path, superclass_name), self.manifest.subs[superclass_name]
+        delta = _read(path, facts.delta)
+        base_sha256 = bytes.fromhex(self.manifest.base.sha256)
+        try:
+            # Which checks the network's digest, and that against the manifest's comes next.
+            network = patch.apply(base, delta, base_sha256=base_sha256, num_threads=num_threads)
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be used: {error}") from error
+        if patch.result_sha256(delta).hex() != facts.network.sha256:
+            raise ValueError(f"{path} gives another network than the manifest says.")
+        return network
+
+
+def base_file(bundle_dir: pathlib.Path, base_kind: str) -> pathlib.Path:
+    """Returns where a bundle has its base."""
+    return bundle_dir / f"{base_kind}.tflite"
+
+
+def delta_file(bundle_dir: pathlib.Path, superclass_name: str) -> pathlib.Path:
+    """Returns where a bundle has the delta of a superclass.
+
+    Raises:
+      ValueError: if the name cannot be that of a file inside the bundle.
+    """
+    files.check_name(superclass_name, subject="Superclass")
+    return bundle_dir / _DELTAS / f"{superclass_name}.delta"
+
+
+def facts_of(data: bytes) -> FileFacts:
+    """Returns length and digest of a file's content."""
+    return FileFacts(len(data), hashlib.sha256(data).hexdigest())
+
+
+def _read(path: pathlib.Path, facts: FileFacts) -> bytes:
+    """Reads a file that has to be as the manifest says."""
+    if not path.is_file():
+        raise ValueError(f"{path} is missing, the bundle is not whole.")
+    with open(path, "rb") as file:
+        data = file.read(facts.num_bytes + 1)
+    if facts_of(data) != facts:
+        raise ValueError(f"{path} is damaged: it has not the size and SHA-256 of the manifest.")
+    return data

@@ -1,0 +1,198 @@
+"""Manifest: what a bundle says of itself, as JSON. Nothing in it is trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+
+from ss_tf.edge.delta_layout import LARGEST_NETWORK
+from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing.policy import RoutingPolicy
+
+FORMAT, VERSION = "ss_tf edge bundle", 1
+FILE_NAME = "manifest.json"
+BASE_KINDS = ("super", "flat")
+# Ten thousand labels take a tenth of it.
+_LARGEST_BYTES = 1 << 24
+_LARGEST_SIDE, _LARGEST_HEAD = 4096, 1 << 16
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFacts:
+    """Length and digest of a file.
+
+    Attributes:
+      num_bytes: its length.
+      sha256: in hex.
+    """
+
+    num_bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SubFacts:
+    """What is known of a sub network: its delta file, and the .tflite file that this gives."""
+
+    delta: FileFacts
+    network: FileFacts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is in a bundle, and how to use it.
+
+    Attributes:
+      base_kind: "super" or "flat": what the base tells apart.
+      superclass_map: the partition of the labels.
+      policy: how to route.
+      image_size: side of the square input, pixels.
+      channels: 1 for grayscale, 3 for RGB.
+      mean, std: per channel, of images in [0, 1]; a network sees `(image - mean) / std`.
+      crop_fraction: side of the centre square that is shown, as a share of the short side.
+      signature: of every network; it takes `image`, float32 `[1, size, size, channels]`, and gives
+        `logits`, float32 `[1, head_width]`, of which the first ones count.
+      head_width: of all networks.
+      base: the base's .tflite file.
+      subs: superclass name -> its sub network, where it has more than one label.
+    """
+
+    base_kind: str
+    superclass_map: SuperclassMap
+    policy: RoutingPolicy
+    image_size: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_fraction: float
+    signature: str
+    head_width: int
+    base: FileFacts
+    subs: Mapping[str, SubFacts]
+
+    def __post_init__(self):
+        _check(self.base_kind in BASE_KINDS, "base_kind", self.base_kind, " or ".join(BASE_KINDS))
+        _check(_is_whole(self.image_size, _LARGEST_SIDE), "image_size", self.image_size, "a side")
+        _check(type(self.channels) is int and self.channels in (1, 3), "channels", self.channels, 3)
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            good = len(values) == self.channels and all(map(_is_number, values))
+            good = good and (name == "mean" or all(value > 0 for value in values))
+            _check(good, name, values, "one number per channel")
+        good = _is_number(self.crop_fraction) and 0 < self.crop_fraction <= 1
+        _check(good, "crop_fraction", self.crop_fraction, "a number in (0, 1]")
+        _check(isinstance(self.signature, str), "signature", self.signature, "text")
+        _check(_is_whole(self.head_width, _LARGEST_HEAD), "head_width", self.head_width, "a width")
+        expected = {
+            name
+            for superclass, name in enumerate(self.superclass_map.superclass_names)
+            if len(self.superclass_map.labels_in(superclass)) > 1
+        }
+        _check(set(self.subs) == expected, "subs", sorted(self.subs), sorted(expected))
+        for name, sub in self.subs.items():
+            good = sub.network.num_bytes == self.base.num_bytes
+            _check(good, f"Size of {name}", sub.network.num_bytes, self.base.num_bytes)
+        self.policy.check_names(self.superclass_map.superclass_names)
+        self.policy.check_base(is_flat=self.base_kind == "flat")
+
+    @property
+    def base_width(self) -> int:
+        """Number of the base's logits that count."""
+        labels_map = self.superclass_map
+        is_flat = self.base_kind == "flat"
+        return labels_map.num_labels if is_flat else labels_map.num_superclasses
+
+    def to_json(self) -> str:
+        """Returns the manifest as JSON text."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields["superclass_map"] = json.loads(self.superclass_map.to_json())
+        fields["policy"] = json.loads(self.policy.to_json())
+        fields["base"] = dataclasses.asdict(self.base)
+        fields["subs"] = {name: dataclasses.asdict(sub) for name, sub in self.subs.items()}
+        head = {"format": FORMAT, "version": VERSION}
+        return json.dumps({**head, **fields}, ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Reads what `to_json` wrote.
+
+        Raises:
+          ValueError: if it is of another version, or a field is missing, unknown, or not what it
+            should be; the message names it.
+        """
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"It is not JSON ({type(error).__name__}).") from error
+        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+            raise ValueError(f"It is no {FORMAT}.")
+        version = fields.pop("version", None)
+        good = type(version) is int and version == VERSION
+        _check(good, "version", version, f"{VERSION}: update ss_tf, or export the run again")
+        names = {field.name for field in dataclasses.fields(cls)}
+        _check(set(fields) == names, "The list of fields", sorted(fields), sorted(names))
+        for name, read in _READERS.items():
+            try:
+                fields[name] = read(fields[name])
+            except (ValueError, TypeError, AttributeError, KeyError) as error:
+                raise ValueError(f"{name} is damaged: {error}") from error
+        return cls(**fields)
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> Manifest:
+        """Reads the JSON file `path`.
+
+        Raises:
+          ValueError: as `from_json`; the message names the file.
+          OSError: if it cannot be opened.
+        """
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST_BYTES + 1)
+        if len(data) > _LARGEST_BYTES:
+            raise ValueError(f"{path} is over {_LARGEST_BYTES} bytes, too long for a manifest.")
+        try:
+            return cls.from_json(data.decode("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no manifest of a bundle: {error}") from error
+
+
+def _file_facts(fields: Mapping[str, object]) -> FileFacts:
+    facts = FileFacts(**fields)
+    _check(_is_whole(facts.num_bytes, LARGEST_NETWORK), "num_bytes", facts.num_bytes, "a size")
+    good = isinstance(facts.sha256, str) and _SHA256.fullmatch(facts.sha256) is not None
+    _check(good, "sha256", facts.sha256, "64 digits of hex")
+    return facts
+
+
+def _sub_facts(fields: Mapping[str, Mapping]) -> SubFacts:
+    return SubFacts(**{name: _file_facts(facts) for name, facts in fields.items()})
+
+
+# How fields that are more than a number or a text are read.
+_READERS: dict[str, Callable] = {
+    "superclass_map": lambda fields: SuperclassMap.from_json(json.dumps(fields)),
+    "policy": lambda fields: RoutingPolicy.from_json(json.dumps(fields)),
+    "mean": tuple,
+    "std": tuple,
+    "base": _file_facts,
+    "subs": lambda subs: {name: _sub_facts(sub) for name, sub in subs.items()},
+}
+
+
+def _is_whole(value: object, largest: int) -> bool:
+    return type(value) is int and 1 <= value <= largest
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e30
+
+
+def _check(good: bool, name: str, got: object, expected: object) -> None:
+    """Raises ValueError naming the field unless `good`."""
+    if not good:
+        raise ValueError(f"{name} is {reprlib.repr(got)}, expected {expected}.")
