@@ -1,16 +1,18 @@
-"""Exports a run as one model that runs without ss_tf, in TensorFlow or TensorFlow Serving.
+"""Exports a run: as one model that runs without ss_tf in TensorFlow, or for devices.
 
 python export.py --run_dir=runs/demo                          into runs/demo/export/saved_model
 python export.py --run_dir=runs/demo --routing=soft --output=models/soft
+python export.py --run_dir=runs/demo --format=tflite          into runs/demo/export/tflite
 
-The model takes images as floats, as pixels or as encoded files: docs/EXPORT.md.
+The model takes images as floats, as pixels or as encoded files: docs/EXPORT.md. The bundle for
+devices is described in docs/edge_format.md.
 """
 
 from absl import flags
 
 from ss_tf import command_line, run_flags
 
-for name in ("run_dir", "format", "output", "routing"):
+for name in ("run_dir", "format", "output", "plain", "routing"):
     flags.declare_key_flag(name)
 
 
@@ -19,10 +21,16 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     config, run = run_flags.open_run()
 
-    from ss_tf.export import export_run  # After the flags: --help need not wait for TensorFlow.
+    # After the flags: --help need not wait for TensorFlow.
+    from ss_tf.export import edge_bundle, export_run, plain_tflite
 
     routing, output = run_flags.routing(), run_flags.export_output()
-    print(export_run.export_saved_model(config, run, routing=routing, output=output))
+    if run_flags.is_plain():
+        print(plain_tflite.export_plain(config, run, output=output))
+    elif run_flags.export_format() == "tflite":
+        print(edge_bundle.export_bundle(config, run, routing=routing, output=output))
+    else:
+        print(export_run.export_saved_model(config, run, routing=routing, output=output))
 
 
 if __name__ == "__main__":

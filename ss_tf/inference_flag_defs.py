@@ -30,13 +30,20 @@ JSON = flags.DEFINE_bool(
 FORMAT = flags.DEFINE_enum(
     "format",
     "saved_model",
-    ["saved_model"],
-    "What export.py makes. saved_model: a folder that TensorFlow and TensorFlow Serving load.",
+    ["saved_model", "tflite"],
+    "What export.py makes. saved_model: a folder that TensorFlow and TensorFlow Serving load. "
+    "tflite: a bundle for devices, one int8 .tflite file and a small delta per sub network.",
 )
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
     "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>.",
+)
+PLAIN = flags.DEFINE_bool(
+    "plain",
+    False,
+    "With --format=tflite: full .tflite files of the base and of each sub network, in int8 and in "
+    "float16, instead of a bundle.",
 )
 CACHE_MB = flags.DEFINE_integer(
     "cache_mb",

@@ -68,11 +68,30 @@ def as_json() -> bool:
     return inference_defs.JSON.value
 
 
+def export_format() -> str:
+    """Returns "saved_model" or "tflite"."""
+    return inference_defs.FORMAT.value
+
+
 def export_output() -> pathlib.Path:
     """Returns the folder that export.py makes."""
     if inference_defs.OUTPUT.value:
         return pathlib.Path(inference_defs.OUTPUT.value)
     return RunDir(run_dir()).export_dir(inference_defs.FORMAT.value)
+
+
+def is_plain() -> bool:
+    """Returns whether export.py makes full .tflite files instead of a bundle.
+
+    Raises:
+      ValueError: if it is asked to, but makes something else.
+    """
+    if inference_defs.PLAIN.value and inference_defs.FORMAT.value != "tflite":
+        raise ValueError(
+            f"--plain is given with --format={inference_defs.FORMAT.value}, expected "
+            "--format=tflite."
+        )
+    return inference_defs.PLAIN.value
 
 
 def cache_bytes() -> int:
