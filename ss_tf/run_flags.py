@@ -87,10 +87,8 @@ def is_plain() -> bool:
       ValueError: if it is asked to, but makes something else.
     """
     if inference_defs.PLAIN.value and inference_defs.FORMAT.value != "tflite":
-        raise ValueError(
-            f"--plain is given with --format={inference_defs.FORMAT.value}, expected "
-            "--format=tflite."
-        )
+        got = inference_defs.FORMAT.value
+        raise ValueError(f"--plain is given with --format={got}, expected --format=tflite.")
     return inference_defs.PLAIN.value
 
 

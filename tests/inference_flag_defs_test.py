@@ -75,3 +75,13 @@ def test_nothing_is_cached_unless_asked(parse_flags):
     assert run_flags.cache_bytes() == 30_000_000
     with pytest.raises(flags.IllegalFlagValueError, match="cache_mb"):
         parse_flags("--cache_mb=-1")
+
+
+def test_full_files_are_those_of_tflite_alone(parse_flags):
+    parse_flags("--format=tflite")
+    assert (run_flags.export_format(), run_flags.is_plain()) == ("tflite", False)
+    parse_flags("--format=tflite", "--plain")
+    assert run_flags.is_plain()
+    parse_flags("--plain")
+    with pytest.raises(ValueError, match="--plain is given with --format=saved_model"):
+        run_flags.is_plain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from absl import logging
 from tensorflow.lite.python import schema_py_generated as schema
 
 from ss_tf.edge.diff import Region
@@ -77,13 +79,24 @@ class Converter:
             int8_grid.assign_integer(wide, self._model)
         else:
             variables.assign(self._model, int8_grid.float_weights(wide))
-        with tempfile.TemporaryDirectory() as folder:
+        with _without_notes(), tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(self._module, folder, signatures={SIGNATURE: self._classify})
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, [SIGNATURE])
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if not self._is_int8:
                 converter.target_spec.supported_types = [tf.float16]
             return converter.convert()
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keeps TensorFlow from telling, for every network, where it writes what is dropped anyway."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def regions(network: bytes) -> list[NamedRegion]:
