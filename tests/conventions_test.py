@@ -26,6 +26,7 @@ _SOLE_IMPORTERS = {
     "nltk": "ss_tf/hierarchy/wordnet.py",
     "py7zr": "ss_tf/deltas/codecs.py",
     "keras_cv": "ss_tf/data/augmentation.py",
+    "ai_edge_litert": "ss_tf/edge/network.py",
 }
 _LONGEST_FILE = 260
 _LONGEST_FUNCTION = 60
