@@ -10,7 +10,7 @@ devices is described in docs/edge_format.md.
 
 from absl import flags
 
-from ss_tf import command_line, run_flags
+from ss_tf import command_line, inference_flags, run_flags
 
 for name in ("run_dir", "format", "output", "plain", "routing"):
     flags.declare_key_flag(name)
@@ -24,10 +24,10 @@ def main(argv: list[str]) -> None:
     # After the flags: --help need not wait for TensorFlow.
     from ss_tf.export import edge_bundle, export_run, plain_tflite
 
-    routing, output = run_flags.routing(), run_flags.export_output()
-    if run_flags.is_plain():
+    routing, output = inference_flags.routing(), inference_flags.export_output()
+    if inference_flags.is_plain():
         print(plain_tflite.export_plain(config, run, output=output))
-    elif run_flags.export_format() == "tflite":
+    elif inference_flags.export_format() == "tflite":
         print(edge_bundle.export_bundle(config, run, routing=routing, output=output))
     else:
         print(export_run.export_saved_model(config, run, routing=routing, output=output))

@@ -14,7 +14,7 @@ For a run on the bundled typefaces, images show white characters on black.
 
 from absl import flags
 
-from ss_tf import command_line, run_flags
+from ss_tf import command_line, inference_flags, run_flags
 
 for name in ("run_dir", "routing", "top_k", "json", "cache_mb"):
     flags.declare_key_flag(name)
@@ -32,10 +32,10 @@ def main(argv: list[str]) -> int:
         config,
         run,
         argv[1:],
-        routing=run_flags.routing(),
-        top_k=run_flags.top_k(),
-        as_json=run_flags.as_json(),
-        cache_bytes=run_flags.cache_bytes(),
+        routing=inference_flags.routing(),
+        top_k=inference_flags.top_k(),
+        as_json=inference_flags.as_json(),
+        cache_bytes=inference_flags.cache_bytes(),
     )
 
 

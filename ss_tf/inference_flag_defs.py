@@ -1,4 +1,4 @@
-"""Flags of the scripts that use a trained run; `run_flags` reads them.
+"""Flags of the scripts that use a trained run; `inference_flags` reads them.
 
 They stand apart from `flag_defs`, whose flags are kept with a run and make up train.py's help.
 """

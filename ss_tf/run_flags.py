@@ -53,50 +53,6 @@ def run_dir() -> pathlib.Path:
     return pathlib.Path(defs.RUN_DIR.value or f"runs/{defs.DATASET.value}")
 
 
-def routing() -> str:
-    """Returns "hard" or "soft"."""
-    return inference_defs.ROUTING.value
-
-
-def top_k() -> int:
-    """Returns how many labels per image to show at most, 1 or more."""
-    return inference_defs.TOP_K.value
-
-
-def as_json() -> bool:
-    """Returns whether to print JSON instead of text."""
-    return inference_defs.JSON.value
-
-
-def export_format() -> str:
-    """Returns "saved_model" or "tflite"."""
-    return inference_defs.FORMAT.value
-
-
-def export_output() -> pathlib.Path:
-    """Returns the folder that export.py makes."""
-    if inference_defs.OUTPUT.value:
-        return pathlib.Path(inference_defs.OUTPUT.value)
-    return RunDir(run_dir()).export_dir(inference_defs.FORMAT.value)
-
-
-def is_plain() -> bool:
-    """Returns whether export.py makes full .tflite files instead of a bundle.
-
-    Raises:
-      ValueError: if it is asked to, but makes something else.
-    """
-    if inference_defs.PLAIN.value and inference_defs.FORMAT.value != "tflite":
-        got = inference_defs.FORMAT.value
-        raise ValueError(f"--plain is given with --format={got}, expected --format=tflite.")
-    return inference_defs.PLAIN.value
-
-
-def cache_bytes() -> int:
-    """Returns what --cache_mb allows, in bytes."""
-    return 1_000_000 * inference_defs.CACHE_MB.value
-
-
 def open_run() -> tuple[config.RunConfig, RunDir]:
     """Returns settings and folder of --run_dir's run; raises as `adopt_run_flags`, `run_config`."""
     run = RunDir(run_dir())

@@ -11,23 +11,9 @@ from ss_tf import inference_flag_defs, run_flags
 _ROOT = pathlib.Path(__file__).parents[1]
 
 
-def test_routing_is_hard_unless_asked(parse_flags):
-    parse_flags()
-    assert run_flags.routing() == "hard"
-    parse_flags("--routing=soft")
-    assert run_flags.routing() == "soft"
-
-
 def test_unknown_routing_is_refused(parse_flags):
     with pytest.raises(flags.IllegalFlagValueError, match="routing"):
         parse_flags("--routing=medium")
-
-
-def test_one_label_as_text_unless_asked(parse_flags):
-    parse_flags()
-    assert (run_flags.top_k(), run_flags.as_json()) == (1, False)
-    parse_flags("--top_k=5", "--json")
-    assert (run_flags.top_k(), run_flags.as_json()) == (5, True)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "some", "1.5"])
@@ -54,34 +40,8 @@ def test_help_shows_the_flags_of_the_script_without_tensorflow(script, is_shown)
         assert (name in result.stdout) == is_shown
 
 
-def test_an_export_goes_into_the_run_unless_told(parse_flags):
-    parse_flags("--run_dir=runs/x")
-    assert run_flags.export_output() == pathlib.Path("runs/x/export/saved_model")
-    parse_flags("--run_dir=runs/x", "--output=y/z")
-    assert run_flags.export_output() == pathlib.Path("y/z")
-
-
 def test_flags_of_a_call_are_not_kept_with_a_run(parse_flags):
     parse_flags("--routing=soft", "--output=y", "--format=saved_model")
     kept = run_flags.run_flagfile()
     for flag in flags.FLAGS.get_flags_for_module(inference_flag_defs.__name__):
         assert f"--{flag.name}" not in kept
-
-
-def test_nothing_is_cached_unless_asked(parse_flags):
-    parse_flags()
-    assert run_flags.cache_bytes() == 0
-    parse_flags("--cache_mb=30")
-    assert run_flags.cache_bytes() == 30_000_000
-    with pytest.raises(flags.IllegalFlagValueError, match="cache_mb"):
-        parse_flags("--cache_mb=-1")
-
-
-def test_full_files_are_those_of_tflite_alone(parse_flags):
-    parse_flags("--format=tflite")
-    assert (run_flags.export_format(), run_flags.is_plain()) == ("tflite", False)
-    parse_flags("--format=tflite", "--plain")
-    assert run_flags.is_plain()
-    parse_flags("--plain")
-    with pytest.raises(ValueError, match="--plain is given with --format=saved_model"):
-        run_flags.is_plain()

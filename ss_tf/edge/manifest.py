@@ -16,6 +16,8 @@ from ss_tf.routing.policy import RoutingPolicy
 FORMAT, VERSION = "ss_tf edge bundle", 1
 FILE_NAME = "manifest.json"
 BASE_KINDS = ("super", "flat")
+# Names in the signature of every network.
+INPUT, OUTPUT = "image", "logits"
 # Ten thousand labels take a tenth of it.
 _LARGEST_BYTES = 1 << 24
 _LARGEST_SIDE, _LARGEST_HEAD = 4096, 1 << 16

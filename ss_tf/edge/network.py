@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from ss_tf.edge.manifest import Manifest
-
-INPUT, OUTPUT = "image", "logits"
+from ss_tf.edge.manifest import INPUT, OUTPUT, Manifest
 
 
 class Network:

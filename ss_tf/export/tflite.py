@@ -14,7 +14,7 @@ from absl import logging
 from tensorflow.lite.python import schema_py_generated as schema
 
 from ss_tf.edge.diff import Region
-from ss_tf.edge.network import INPUT, OUTPUT
+from ss_tf.edge.manifest import INPUT, OUTPUT
 from ss_tf.models import heads, int8_grid, quantization, variables
 from ss_tf.models.integer_network import IntegerNetwork
 
