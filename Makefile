@@ -23,7 +23,7 @@ test: $(VENV)/installed-test
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --progress-bar on --editable .
+	$(VENV)/bin/pip install --progress-bar on --editable .[tensorflow]
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed

@@ -6,12 +6,9 @@ python eval.py --run_dir=runs/demo
 import shlex
 import sys
 
-from absl import flags
-
 from ss_tf import command_line, run_flags
 
-flags.declare_key_flag("run_dir")
-flags.declare_key_flag("data_dir")
+command_line.show_flags("run_dir", "data_dir")
 
 
 def main(argv: list[str]) -> None:

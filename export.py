@@ -8,12 +8,9 @@ The model takes images as floats, as pixels or as encoded files: docs/EXPORT.md.
 devices is described in docs/edge_format.md.
 """
 
-from absl import flags
-
 from ss_tf import command_line, inference_flags, run_flags
 
-for name in ("run_dir", "format", "output", "plain", "routing"):
-    flags.declare_key_flag(name)
+command_line.show_flags("run_dir", "format", "output", "plain", "routing")
 
 
 def main(argv: list[str]) -> None:

@@ -12,12 +12,9 @@ cannot be read.
 For a run on the bundled typefaces, images show white characters on black.
 """
 
-from absl import flags
-
 from ss_tf import command_line, inference_flags, run_flags
 
-for name in ("run_dir", "routing", "top_k", "json", "cache_mb"):
-    flags.declare_key_flag(name)
+command_line.show_flags("run_dir", "routing", "top_k", "json", "cache_mb")
 
 
 def main(argv: list[str]) -> int:

@@ -8,12 +8,10 @@ python train.py --dataset=folder --data_dir=PHOTOS --image_size=128 --stem=image
 A run that was stopped continues: give the same --run_dir again.
 """
 
-from absl import flags
-
 from ss_tf import command_line, flag_defs, run_flags
 from ss_tf.training.run_dir import RunDir
 
-flags.adopt_module_key_flags(flag_defs)
+command_line.show_flags_of(flag_defs)
 
 
 def main(argv: list[str]) -> None:

@@ -2,7 +2,21 @@
 
 import sys
 
-from ss_tf.edge import command
+from ss_tf import installation
+
+
+def _main() -> int | str:
+    """Returns the exit code, or what to tell the user where a package is missing."""
+    try:
+        from ss_tf.edge import command
+
+        return command.main(sys.argv[1:])
+    except ModuleNotFoundError as error:
+        message = installation.explain(error, extras="edge")
+        if message is None:
+            raise
+        return f"ss_tf.edge: error: {message}"
+
 
 if __name__ == "__main__":
-    sys.exit(command.main(sys.argv[1:]))
+    sys.exit(_main())

@@ -1,38 +1,85 @@
+import importlib.metadata
 import os
+import pathlib
 import subprocess
 import sys
 
-_WITHOUT = """
-import importlib.abc, sys
+import pytest
+from packaging.requirements import Requirement
+from PIL import Image
 
-class Refuse(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in {refused!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Refuse())
-sys.argv[1:] = {arguments!r}
-import runpy
+_ROOT = pathlib.Path(__file__).parents[2]
+# Of the extra `edge` and of every installation; tests/installation_test.py checks that.
+_REQUIRED = ("ai-edge-litert", "numpy", "pillow")
+_CODE = """
+import importlib.util, runpy, sys
+sys.path.append(sys.argv.pop(1))
+for name in ("absl", "isal", "keras", "safetensors", "tensorflow", "tf_keras"):
+    assert importlib.util.find_spec(name) is None, name
 runpy.run_module("ss_tf.edge", run_name="__main__")
 """
-# What the project needs elsewhere.
-_REFUSED = (
-    *("absl", "apache_beam", "isal", "keras", "keras_cv", "nltk", "py7zr", "safetensors"),
-    *("tensorflow", "tensorflow_datasets", "tensorflow_model_optimization", "tf_keras", "tqdm"),
-    "zstandard",
-)
 
 
-def test_runs_with_numpy_litert_and_pillow_alone(make_bundle, images, tmp_path):
-    from PIL import Image
+def _distributions(names):
+    """Returns installed distributions, and those that they need themselves."""
+    found, wanted = {}, list(names)
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = importlib.metadata.distribution(name)
+            required = map(Requirement, found[name].requires or ())
+            # Those of extras have a marker, and nobody asked for an extra.
+            needed = (r for r in required if r.marker is None or r.marker.evaluate({"extra": ""}))
+            wanted += [requirement.name for requirement in needed]
+    return found.values()
 
-    tiny = make_bundle()
+
+def _link(names, folder):
+    """Links the packages of distributions, and of this project, into a folder."""
+    folder.mkdir()
+    (folder / "ss_tf").symlink_to(_ROOT / "ss_tf")
+    for distribution in _distributions(names):
+        for top in {file.parts[0] for file in distribution.files} - {"..", "__pycache__"}:
+            link = folder / top
+            if not link.exists():
+                link.symlink_to(distribution.locate_file(top))
+
+
+def _run(folder, *arguments):
+    """Runs the command line in a Python that finds the packages in a folder alone."""
+    return subprocess.run(
+        # Without the site-packages of this Python, and without PYTHONPATH.
+        [sys.executable, "-I", "-S", "-c", _CODE, str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+    )
+
+
+@pytest.fixture
+def image(images, tmp_path):
+    """Returns the path of an image file."""
     path = tmp_path / "image.png"
     Image.fromarray(images[0, ..., 0]).save(path)
-    code = _WITHOUT.format(refused=_REFUSED, arguments=[str(tiny.path), str(path)])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
+    return str(path)
+
+
+def test_runs_with_what_the_extra_edge_brings_alone(make_bundle, image, tmp_path):
+    _link(_REQUIRED, tmp_path / "packages")
+    done = _run(tmp_path / "packages", str(make_bundle().path), image)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{path}: ")
+    assert done.stdout.startswith(f"{image}: ")
+
+
+@pytest.mark.parametrize(
+    ("missing", "package"), [("ai-edge-litert", "ai_edge_litert"), ("pillow", "PIL")]
+)
+def test_a_missing_package_is_one_line(make_bundle, image, tmp_path, missing, package):
+    _link([name for name in _REQUIRED if name != missing], tmp_path / "packages")
+    done = _run(tmp_path / "packages", str(make_bundle().path), image)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"ss_tf.edge: error: the package {package} is not installed. Run pip install -e '.[edge]' "
+        "in the folder of setup.cfg first.\n"
+    )
