@@ -62,6 +62,8 @@ class Manifest:
       head_width: of all networks.
       base: the base's .tflite file.
       subs: superclass name -> its sub network, where it has more than one label.
+      source: SHA-256, in hex, of the run's int8 networks that the bundle was made of; what tells
+        bundles of different trainings apart. The runtime makes no use of it.
     """
 
     base_kind: str
@@ -76,6 +78,7 @@ class Manifest:
     head_width: int
     base: FileFacts
     subs: Mapping[str, SubFacts]
+    source: str
 
     def __post_init__(self):
         _check(self.base_kind in BASE_KINDS, "base_kind", self.base_kind, " or ".join(BASE_KINDS))
@@ -99,6 +102,7 @@ class Manifest:
         for name, sub in self.subs.items():
             good = sub.network.num_bytes == self.base.num_bytes
             _check(good, f"Size of {name}", sub.network.num_bytes, self.base.num_bytes)
+        _check(_is_digest(self.source), "source", self.source, "64 digits of hex")
         self.policy.check_names(self.superclass_map.superclass_names)
         self.policy.check_base(is_flat=self.base_kind == "flat")
 
@@ -166,8 +170,7 @@ class Manifest:
 def _file_facts(fields: Mapping[str, object]) -> FileFacts:
     facts = FileFacts(**fields)
     _check(_is_whole(facts.num_bytes, LARGEST_NETWORK), "num_bytes", facts.num_bytes, "a size")
-    good = isinstance(facts.sha256, str) and _SHA256.fullmatch(facts.sha256) is not None
-    _check(good, "sha256", facts.sha256, "64 digits of hex")
+    _check(_is_digest(facts.sha256), "sha256", facts.sha256, "64 digits of hex")
     return facts
 
 
@@ -188,6 +191,10 @@ _READERS: dict[str, Callable] = {
 
 def _is_whole(value: object, largest: int) -> bool:
     return type(value) is int and 1 <= value <= largest
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _is_number(value: object) -> bool:

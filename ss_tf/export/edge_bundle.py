@@ -20,12 +20,9 @@ from ss_tf.export import saved_model, tflite
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.resnet import build_resnet
-from ss_tf.routing import loading
+from ss_tf.routing import int8_networks, loading
 from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
-
-# Stands for the base among names of superclasses, none of which is empty.
-BASE = ""
 
 
 def export_bundle(config: RunConfig, run: RunDir, *, routing: str, output: pathlib.Path) -> str:
@@ -50,12 +47,13 @@ def export_bundle(config: RunConfig, run: RunDir, *, routing: str, output: pathl
     policy = loading.load_policy(run, routing)
     saved_model.check_is_new(output)
     image_format = catalog.image_format(config.data.name)
-    networks = dict(_convert_all(config, run, labels_map, image_format=image_format))
-    base = networks.pop(BASE)
-    deltas = {name: _checked_delta(name, base, sub) for name, sub in networks.items()}
+    networks = int8_networks.load(config, run, labels_map)
+    converted = dict(_convert_all(config, networks, labels_map, image_format=image_format))
+    base = converted.pop(int8_networks.BASE)
+    deltas = {name: _checked_delta(name, base, sub) for name, sub in converted.items()}
     facts = {
-        name: SubFacts(bundles.facts_of(deltas[name]), bundles.facts_of(network))
-        for name, network in networks.items()
+        name: SubFacts(bundles.facts_of(deltas[name]), bundles.facts_of(sub))
+        for name, sub in converted.items()
     }
     about = Manifest(
         base_kind=config.base,
@@ -70,6 +68,7 @@ def export_bundle(config: RunConfig, run: RunDir, *, routing: str, output: pathl
         head_width=_head_width(config, labels_map),
         base=bundles.facts_of(base),
         subs=facts,
+        source=int8_networks.digest(networks),
     )
     write(output, about, base=base, deltas=deltas)
     return _summary(output, run, base=base, deltas=deltas, policy=policy)
@@ -100,10 +99,13 @@ def _checked_delta(name: str, base: bytes, sub: bytes) -> bytes:
 
 
 def _convert_all(
-    config: RunConfig, run: RunDir, labels_map: SuperclassMap, *, image_format: ImageFormat
+    config: RunConfig,
+    networks: Mapping[str, IntegerNetwork],
+    labels_map: SuperclassMap,
+    *,
+    image_format: ImageFormat,
 ) -> Iterator[tuple[str, bytes]]:
     """Yields name and int8 .tflite file of the base and of each sub network."""
-    networks = dict(networks_of(config, run, labels_map))
     model = build_resnet(
         config.model,
         num_classes=_head_width(config, labels_map),
@@ -114,18 +116,6 @@ def _convert_all(
     for name in (bar := tqdm(networks, unit="network", desc="Converting")):
         bar.set_postfix_str(name or config.base)
         yield name, converter.convert(networks[name])
-
-
-def networks_of(
-    config: RunConfig, run: RunDir, labels_map: SuperclassMap
-) -> Iterator[tuple[str, IntegerNetwork]]:
-    """Yields name and network: `BASE`, then the sub network of each superclass that has one."""
-    base = loading.load_base(config, run, superclass_map=labels_map)
-    yield BASE, base
-    subs = loading.load_subs(run, labels_map, base=base)
-    for name, sub in zip(labels_map.superclass_names, subs, strict=True):
-        if sub is not None:
-            yield name, sub
 
 
 def _head_width(config: RunConfig, labels_map: SuperclassMap) -> int:

@@ -13,9 +13,9 @@ from ss_tf import files
 from ss_tf.config import RunConfig
 from ss_tf.data import catalog
 from ss_tf.export import saved_model, tflite
-from ss_tf.export.edge_bundle import BASE, networks_of
 from ss_tf.models import integer_network
 from ss_tf.models.resnet import build_resnet
+from ss_tf.routing import int8_networks
 from ss_tf.training.run_dir import RunDir
 
 
@@ -39,7 +39,7 @@ def export_plain(config: RunConfig, run: RunDir, *, output: pathlib.Path) -> str
     image_format = catalog.image_format(config.data.name)
     # Those of one width share a model.
     networks = sorted(
-        networks_of(config, run, labels_map),
+        int8_networks.load(config, run, labels_map).items(),
         key=lambda pair: integer_network.num_classes(pair[1]),
     )
     by_width = itertools.groupby(networks, lambda pair: integer_network.num_classes(pair[1]))
@@ -58,7 +58,7 @@ def export_plain(config: RunConfig, run: RunDir, *, output: pathlib.Path) -> str
             converters = {form: tflite.Converter(model, form=form) for form in tflite.FORMS}
             for name, network in members:
                 for form, converter in converters.items():
-                    stem = config.base if name == BASE else f"sub_{name}"
+                    stem = config.base if name == int8_networks.BASE else f"sub_{name}"
                     path = whole / f"{stem}.{form}.tflite"
                     files.write_atomically(path, converter.convert(network))
                     sizes[path.name] = path.stat().st_size

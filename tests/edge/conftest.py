@@ -139,6 +139,7 @@ class TinyBundle:
             "head_width": WIDTH,
             "base": bundle.facts_of(base),
             "subs": subs,
+            "source": "0" * 64,
         }
         self.about = Manifest(**{**fields, **changes})
         (path / "manifest.json").write_text(self.about.to_json())

@@ -40,6 +40,8 @@ def test_newer_version_says_what_to_do(make_bundle):
         ("base", {"num_bytes": 1, "sha256": "x"}, "sha256 is 'x'"),
         ("subs", {}, r"subs is \[\], expected \['bird', 'fish'\]"),
         ("subs", [], "subs is damaged"),
+        ("source", "0" * 63, "source is"),
+        ("source", None, "source is None"),
         ("format", "zip", "It is no ss_tf edge bundle"),
         ("unknown", 1, "The list of fields is"),
     ],

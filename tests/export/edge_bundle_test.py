@@ -5,6 +5,7 @@ from ss_tf.edge.bundle import Bundle
 from ss_tf.edge.diff import Region
 from ss_tf.export import edge_bundle, tflite
 from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing import int8_networks
 from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
 
@@ -30,8 +31,9 @@ def run(tmp_path, monkeypatch):
         def convert(self, network):
             return NETWORKS[network]
 
-    named = [(name, name) for name in NETWORKS]
-    monkeypatch.setattr(edge_bundle, "networks_of", lambda config, run, labels_map: named)
+    named = {name: name for name in NETWORKS}
+    monkeypatch.setattr(int8_networks, "load", lambda config, run, labels_map: named)
+    monkeypatch.setattr(int8_networks, "digest", lambda networks: "5" * 64)
     monkeypatch.setattr(tflite, "Converter", Converter)
     monkeypatch.setattr(tflite, "check_same_layout", lambda networks: [Region(0, 500, False)])
     return run
@@ -51,6 +53,7 @@ def test_bundle_gives_every_network_back(run_config, run, tmp_path):
         assert bundle.sub(name, base=base) == NETWORKS[name]
     about = bundle.manifest
     assert (about.superclass_map, about.head_width, about.channels) == (MAP, 5, 3)
+    assert about.source == "5" * 64
     assert (about.image_size, about.base_kind, about.policy) == (16, "super", RoutingPolicy())
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     assert f"{size / 1500:.3f} of 3 full int8 .tflite files" in text
@@ -66,7 +69,7 @@ def test_soft_routing_takes_the_fitted_policy(run_config, run, tmp_path):
 
 
 def test_what_is_wrong_is_said_before_networks_are_read(run_config, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(edge_bundle, "networks_of", None)
+    monkeypatch.setattr(int8_networks, "load", None)
     with pytest.raises(ValueError, match=r"run is there already, expected a new folder\. Remove"):
         _export(run_config, run, run.path)
     with pytest.raises(ValueError, match=r"--routing=soft needs .*Run eval\.py"):

@@ -5,6 +5,7 @@ import pytest
 
 from ss_tf.export import plain_tflite, tflite
 from ss_tf.hierarchy.superclass_map import SuperclassMap
+from ss_tf.routing import int8_networks
 from ss_tf.training.run_dir import RunDir
 
 MAP = SuperclassMap.from_groups({"bird": ["owl", "hen"], "boat": ["tug"], "cat": list("abcde")})
@@ -24,11 +25,11 @@ def run(tmp_path, monkeypatch):
         def convert(self, network):
             return self._text.encode()
 
-    named = [
-        (name, types.SimpleNamespace(kernels={"fc/kernel": np.zeros((7, width), np.int8)}))
+    named = {
+        name: types.SimpleNamespace(kernels={"fc/kernel": np.zeros((7, width), np.int8)})
         for name, width in (("", 3), ("bird", 2), ("cat", 5))
-    ]
-    monkeypatch.setattr(plain_tflite, "networks_of", lambda config, run, labels_map: named)
+    }
+    monkeypatch.setattr(int8_networks, "load", lambda config, run, labels_map: named)
     monkeypatch.setattr(tflite, "Converter", Converter)
     return run
 
