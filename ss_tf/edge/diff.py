@@ -17,6 +17,8 @@ from ss_tf.edge.delta_layout import BYTES, WORDS, ZEROS, Group
 _GROUP_BYTES = 1 << 19
 # What an exception takes when compressed, seen on real networks.
 _EXCEPTION_BYTES = 2.0
+# Fields of few values have codes of a bit, which runs and matches undercut where most are the same.
+_STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_FILTERED, zlib.Z_RLE)
 
 
 class Region(NamedTuple):
@@ -73,11 +75,25 @@ def make(base: bytes, sub: bytes, regions: Iterable[Region]) -> bytes:
     groups, streams = [], []
     for group in _groups(packed):
         data, ends = delta_layout.write_stream(group)
-        streams.append(min(huffman.compress(data, ends), zlib.compress(data, 9), key=len))
+        streams.append(_compress(data, ends))
         sizes = group.offsets.size, group.places.size, group.packed.size
         groups.append(delta_layout.GroupHeader(group.bits, *sizes, memoryview(b"")))
     digests = (hashlib.sha256(data).digest() for data in (base, sub))
     return delta_layout.write(delta_layout.Header(len(base), *digests, tuple(groups)), streams)
+
+
+def _compress(data: np.ndarray, ends: Sequence[int]) -> bytes:
+    """Returns the shortest zlib stream of several: in one go, or with tables renewed on the way."""
+    streams, blocks = [zlib.compress(data, 9)], huffman.split(data, ends)
+    for strategy in _STRATEGIES:
+        compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+        parts, start = [], 0
+        for end in blocks:
+            parts.append(compressor.compress(data[start:end]))
+            parts.append(compressor.flush(zlib.Z_FINISH if end == data.size else zlib.Z_BLOCK))
+            start = end
+        streams.append(b"".join(parts))
+    return min(streams, key=len)
 
 
 def _slice(region: Region) -> slice:

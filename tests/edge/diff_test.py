@@ -1,6 +1,9 @@
+import zlib
+
 import numpy as np
 import pytest
 
+from ss_tf.deltas import huffman
 from ss_tf.edge import delta_layout, diff, patch
 
 
@@ -38,6 +41,21 @@ def test_minus_two_steps_are_a_field_where_they_are_frequent(base):
     (group,) = delta_layout.read(delta).groups
     assert (group.bits, group.num_exceptions) == (2, 0)
     assert patch.apply(base, delta) == sub.tobytes()
+
+
+def test_sparse_regions_beside_dense_ones_take_less_than_either_plain_way():
+    """Huffman codes take a bit for a byte at least; one table for both regions suits neither."""
+    rng, base = np.random.default_rng(0), bytes(120_000)
+    sparse = rng.choice([0, 7, 249], 80_000, p=[0.98, 0.01, 0.01])
+    dense = rng.choice([0, 9, 247], 40_000)
+    sub = np.concatenate([sparse, dense]).astype(np.uint8).tobytes()
+    regions = [diff.Region(0, 80_000, False), diff.Region(80_000, 40_000, False)]
+    delta = diff.make(base, sub, regions)
+    (group,) = delta_layout.read(delta).groups
+    data, ends = delta_layout.write_stream(delta_layout.read_stream(group, network_bytes=120_000))
+    plain = min(len(huffman.compress(data, ends)), len(zlib.compress(data, 9)))
+    assert len(group.stream) < 0.97 * plain
+    assert patch.apply(base, delta) == sub
 
 
 def test_large_networks_make_several_groups_for_threads():
