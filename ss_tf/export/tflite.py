@@ -57,8 +57,10 @@ class Converter:
         self._classify = tf.function(
             lambda image: {OUTPUT: model(image, training=False)}, input_signature=[spec]
         )
+        # The variables alone: of a Keras model, functions of every layer would be saved and loaded,
+        # which takes ten times as long as the rest of a conversion.
         self._module = tf.Module()
-        self._module.model = model
+        self._module.weights = model.variables
 
     @property
     def head_width(self) -> int:
