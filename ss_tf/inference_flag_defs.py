@@ -45,6 +45,12 @@ PLAIN = flags.DEFINE_bool(
     "With --format=tflite: full .tflite files of the base and of each sub network, in int8 and in "
     "float16, instead of a bundle.",
 )
+EDGE_BUNDLE = flags.DEFINE_string(
+    "edge_bundle",
+    None,
+    "Bundle that export.py --format=tflite made of the run. eval.py then compares it, in LiteRT, "
+    "with the run's int8 networks in TensorFlow, and leaves the report as it is.",
+)
 CACHE_MB = flags.DEFINE_integer(
     "cache_mb",
     0,

@@ -48,6 +48,11 @@ def is_plain() -> bool:
     return defs.PLAIN.value
 
 
+def edge_bundle() -> pathlib.Path | None:
+    """Returns the bundle that eval.py evaluates, None for the run itself."""
+    return pathlib.Path(defs.EDGE_BUNDLE.value) if defs.EDGE_BUNDLE.value else None
+
+
 def cache_bytes() -> int:
     """Returns what --cache_mb allows, in bytes."""
     return 1_000_000 * defs.CACHE_MB.value

@@ -44,3 +44,10 @@ def test_full_files_are_those_of_tflite_alone(parse_flags):
     parse_flags("--plain")
     with pytest.raises(ValueError, match="--plain is given with --format=saved_model"):
         inference_flags.is_plain()
+
+
+def test_a_run_is_evaluated_unless_a_bundle_is_told(parse_flags):
+    parse_flags()
+    assert inference_flags.edge_bundle() is None
+    parse_flags("--edge_bundle=x/y")
+    assert inference_flags.edge_bundle() == pathlib.Path("x/y")

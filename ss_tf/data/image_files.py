@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 import struct
@@ -45,7 +46,11 @@ class UnreadableImageError(ValueError):
 
 
 def read_image(
-    path: str | os.PathLike, *, channels: int, min_side: int | None = None
+    path: str | os.PathLike,
+    *,
+    channels: int,
+    min_side: int | None = None,
+    data: bytes | None = None,
 ) -> np.ndarray:
     """Reads an image file as a person would see it.
 
@@ -59,6 +64,7 @@ def read_image(
       min_side: None for the full resolution. Otherwise large images are shrunk by a whole factor,
         which is much faster to decode, so that no side is shorter than `min_side` unless it is so
         in the file.
+      data: the image's bytes, where they are but a part of the file.
 
     Returns:
       uint8 `[height, width, channels]`, at least one pixel a side.
@@ -69,7 +75,7 @@ def read_image(
     """
     mode = {1: "L", 3: "RGB"}[channels]
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS) as image:
             _check_size(image)
             if min_side is not None:
                 image.draft(None, (min_side, min_side))

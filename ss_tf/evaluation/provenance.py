@@ -24,12 +24,12 @@ _PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of Python, this package and those that decide a number."""
+def versions(*others: str) -> dict[str, str]:
+    """Returns the versions of Python, this package, those that decide a number, and others."""
     return {
         "python": platform.python_version(),
         "ss_tf": ss_tf.__version__,
-        **{package: metadata.version(package) for package in _PACKAGES},
+        **{package: metadata.version(package) for package in (*_PACKAGES, *others)},
     }
 
 
