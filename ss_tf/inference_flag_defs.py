@@ -37,7 +37,8 @@ FORMAT = flags.DEFINE_enum(
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>.",
+    "Folder that export.py makes; nothing may be there yet. Default: RUN_DIR/export/<format>, "
+    "or <format>_plain.",
 )
 PLAIN = flags.DEFINE_bool(
     "plain",

@@ -30,10 +30,11 @@ def export_format() -> str:
 
 
 def export_output() -> pathlib.Path:
-    """Returns the folder that export.py makes."""
+    """Returns the folder that export.py makes; raises as `is_plain`."""
     if defs.OUTPUT.value:
         return pathlib.Path(defs.OUTPUT.value)
-    return RunDir(run_flags.run_dir()).export_dir(defs.FORMAT.value)
+    kind = f"{defs.FORMAT.value}_plain" if is_plain() else defs.FORMAT.value
+    return RunDir(run_flags.run_dir()).export_dir(kind)
 
 
 def is_plain() -> bool:

@@ -1,4 +1,4 @@
-"""A user's whole path: photos, killed training, evaluation, prediction, export."""
+"""A user's whole path: photos, killed training, evaluation, prediction, export, a device."""
 
 import json
 import pathlib
@@ -71,6 +71,8 @@ def photos(tmp_path):
 
 
 def _command(script, *arguments):
+    if script == "-m":
+        return [sys.executable, script, *arguments]
     return [sys.executable, _ROOT / script, *arguments]
 
 
@@ -183,3 +185,25 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
     assert names == f"{found['superclass']} | {found['superclass']}/{found['subclass']}"
     shown = [float(found[2]), float(found[4])]
     assert [float(percent) for percent in percents] == pytest.approx(shown, abs=0.2)
+
+    bundle = tmp_path / "bundle"
+    arguments = ["--format=tflite", f"--output={bundle}"]
+    told = _run("export.py", f"--run_dir={killed}", *arguments, log=log)
+    assert f"python -m ss_tf.edge {bundle} photo.jpg" in told
+    assert sorted(path.name for path in bundle.iterdir()) == [
+        "deltas",
+        "manifest.json",
+        "super.tflite",
+    ]
+    images = [str(photos / name / "0.png") for name in ("dog/husky", "camión/van", "ship/ferry")]
+    predicted = _run("predict.py", f"--run_dir={killed}", "--json", *images, log=log)
+    answered = _run("-m", "ss_tf.edge", bundle, *images, log=log).splitlines()
+    for line, answer in zip(predicted.splitlines(), answered, strict=True):
+        one = json.loads(line)
+        # Joint probability; int8 arithmetic rounds otherwise than fake quantization in float32.
+        joint = 100 * one["superclass_probability"] * one["subclass_probability"]
+        found = re.fullmatch(r"(.+): (.+) \((.+)\) ([\d.]+) %", answer)
+        assert found, answer
+        names = (one["path"], one["subclass"], one["superclass"])
+        assert found.groups()[:3] == names
+        assert float(found[4]) == pytest.approx(joint, abs=5)

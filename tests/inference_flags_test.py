@@ -25,6 +25,8 @@ def test_an_export_goes_into_the_run_unless_told(parse_flags):
     assert inference_flags.export_output() == pathlib.Path("runs/x/export/saved_model")
     parse_flags("--run_dir=runs/x", "--output=y/z")
     assert inference_flags.export_output() == pathlib.Path("y/z")
+    parse_flags("--run_dir=runs/x", "--format=tflite", "--plain")
+    assert inference_flags.export_output() == pathlib.Path("runs/x/export/tflite_plain")
 
 
 def test_nothing_is_cached_unless_asked(parse_flags):

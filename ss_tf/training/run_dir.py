@@ -41,7 +41,7 @@ class RunDir:
     bank/SUPERCLASS.safetensors   compressed delta of each sub network to the base
     routing.json                  the routing policy that eval.py fitted on minival
     report/                       results.json, report.md
-    export/FORMAT/                what export.py made of the run
+    export/FORMAT/                what export.py made of the run: saved_model, tflite, tflite_plain
     ```
     """
 
