@@ -98,8 +98,13 @@ def _read(path: pathlib.Path, facts: FileFacts) -> bytes:
     """Reads a file that has to be as the manifest says."""
     if not path.is_file():
         raise ValueError(f"{path} is missing, the bundle is not whole.")
-    with open(path, "rb") as file:
-        data = file.read(facts.num_bytes + 1)
-    if facts_of(data) != facts:
+    try:
+        # First, as no more memory is to be asked for than the file takes.
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            data = file.read(facts.num_bytes) if size == facts.num_bytes else b""
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+    if size != facts.num_bytes or facts_of(data) != facts:
         raise ValueError(f"{path} is damaged: it has not the size and SHA-256 of the manifest.")
     return data

@@ -98,7 +98,8 @@ class EdgeClassifier:
     @property
     def loaded(self) -> tuple[str, ...]:
         """Names of the superclasses whose sub network is live, the one used last at the end."""
-        return self._networks.loaded
+        with self._lock:
+            return self._networks.loaded
 
     def classify(self, image: np.ndarray) -> Answer:
         """Classifies one image; else as `classify_many`."""

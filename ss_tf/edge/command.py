@@ -10,6 +10,8 @@ from ss_tf.edge import images as edge_images
 from ss_tf.edge.classifier import Answer, EdgeClassifier
 
 _STOPPED = 130
+# In memory at a time; a sub network is made once for all of these.
+_IMAGES_TOGETHER = 64
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,27 +21,32 @@ def main(arguments: Sequence[str]) -> int:
     from ss_tf.data import image_files
 
     cache_bytes = None if options.cache_mb is None else int(1e6 * options.cache_mb)
+    exit_code = 0
     try:
         classifier = EdgeClassifier(
             options.bundle, num_threads=options.num_threads, cache_bytes=cache_bytes
         )
-        manifest, pixels = classifier.manifest, {}
-        for path in options.images:
-            try:
-                side = edge_images.decoded_side(manifest.image_size)
-                pixels[path] = image_files.read_image(
-                    path, channels=manifest.channels, min_side=side
-                )
-            except image_files.UnreadableImageError as error:
-                _complain(error)
-        for path, answer in zip(pixels, classifier.classify_many([*pixels.values()]), strict=True):
-            print(f"{path}: {_line(answer)}")
+        manifest = classifier.manifest
+        side = edge_images.decoded_side(manifest.image_size)
+        for start in range(0, len(options.images), _IMAGES_TOGETHER):
+            pixels = {}
+            for path in options.images[start : start + _IMAGES_TOGETHER]:
+                try:
+                    pixels[path] = image_files.read_image(
+                        path, channels=manifest.channels, min_side=side
+                    )
+                except image_files.UnreadableImageError as error:
+                    exit_code = 1
+                    _complain(error)
+            answers = classifier.classify_many([*pixels.values()])
+            for path, answer in zip(pixels, answers, strict=True):
+                print(f"{path}: {_line(answer)}", flush=True)
     except (ValueError, OSError) as error:
         _complain(error)
         return 1
     except KeyboardInterrupt:
         return _STOPPED
-    return int(len(pixels) < len(set(options.images)))
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,11 +58,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_threads", type=int, default=1, help="default: 1")
     parser.add_argument(
         "--cache_mb",
-        type=float,
+        type=megabytes,
         help="MB that live sub networks may take; default: room for one. 0: one network at a time, "
         "the base included",
     )
     return parser
+
+
+def megabytes(text: str) -> float:
+    """Reads a number of MB.
+
+    Raises:
+      ValueError: if it is none, which argparse tells the user.
+    """
+    number = float(text)
+    if not 0 <= number < 1e9:
+        raise ValueError(f"{text} MB, expected 0 or more.")
+    return number
 
 
 def _line(answer: Answer) -> str:
@@ -63,7 +82,9 @@ def _line(answer: Answer) -> str:
     percent = f"{100 * answer.probability:.1f} %"
     if answer.label < 0:
         return f"{answer.superclass_name} {percent}"
-    return f"{answer.label_name} ({answer.superclass_name}) {percent}"
+    # Names come with the bundle: none may write to the terminal what is no text.
+    label = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in answer.label_name)
+    return f"{label} ({answer.superclass_name}) {percent}"
 
 
 def _complain(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import pathlib
@@ -21,6 +22,10 @@ INPUT, OUTPUT = "image", "logits"
 # Ten thousand labels take a tenth of it.
 _LARGEST_BYTES = 1 << 24
 _LARGEST_SIDE, _LARGEST_HEAD = 4096, 1 << 16
+# Labels times superclasses: routing has tables of that size.
+_LARGEST_MAP = 1 << 26
+# What normalises images: pixels stay far from the ends of float32.
+_SMALLEST_STD, _LARGEST_NUMBER = 1e-6, 1e6
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -87,12 +92,13 @@ class Manifest:
         for name in ("mean", "std"):
             values = getattr(self, name)
             good = len(values) == self.channels and all(map(_is_number, values))
-            good = good and (name == "mean" or all(value > 0 for value in values))
+            good = good and (name == "mean" or all(value >= _SMALLEST_STD for value in values))
             _check(good, name, values, "one number per channel")
         good = _is_number(self.crop_fraction) and 0 < self.crop_fraction <= 1
         _check(good, "crop_fraction", self.crop_fraction, "a number in (0, 1]")
         _check(isinstance(self.signature, str), "signature", self.signature, "text")
-        _check(_is_whole(self.head_width, _LARGEST_HEAD), "head_width", self.head_width, "a width")
+        good = _is_whole(self.head_width, _LARGEST_HEAD) and self.head_width >= self._widest
+        _check(good, "head_width", self.head_width, f"{self._widest} or more, to {_LARGEST_HEAD}")
         expected = {
             name
             for superclass, name in enumerate(self.superclass_map.superclass_names)
@@ -112,6 +118,12 @@ class Manifest:
         labels_map = self.superclass_map
         is_flat = self.base_kind == "flat"
         return labels_map.num_labels if is_flat else labels_map.num_superclasses
+
+    @property
+    def _widest(self) -> int:
+        """Number of logits that count of the network with the most."""
+        of_superclasses = collections.Counter(self.superclass_map.superclass_of_label)
+        return max(self.base_width, *of_superclasses.values())
 
     def to_json(self) -> str:
         """Returns the manifest as JSON text."""
@@ -145,7 +157,7 @@ class Manifest:
         for name, read in _READERS.items():
             try:
                 fields[name] = read(fields[name])
-            except (ValueError, TypeError, AttributeError, KeyError) as error:
+            except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
                 raise ValueError(f"{name} is damaged: {error}") from error
         return cls(**fields)
 
@@ -167,6 +179,20 @@ class Manifest:
             raise ValueError(f"{path} is no manifest of a bundle: {error}") from error
 
 
+def _superclass_map(fields: Mapping[str, list]) -> SuperclassMap:
+    labels, superclasses = fields["label_names"], fields["superclass_names"]
+    size = len(labels) * len(superclasses)
+    _check(size <= _LARGEST_MAP, "Labels times superclasses", size, f"at most {_LARGEST_MAP}")
+    for name, kind in (
+        ("label_names", str),
+        ("superclass_names", str),
+        ("superclass_of_label", int),
+    ):
+        good = isinstance(fields[name], list) and all(type(one) is kind for one in fields[name])
+        _check(good, name, fields[name], f"a list of {kind.__name__}")
+    return SuperclassMap.from_json(json.dumps(fields))
+
+
 def _file_facts(fields: Mapping[str, object]) -> FileFacts:
     facts = FileFacts(**fields)
     _check(_is_whole(facts.num_bytes, LARGEST_NETWORK), "num_bytes", facts.num_bytes, "a size")
@@ -180,7 +206,7 @@ def _sub_facts(fields: Mapping[str, Mapping]) -> SubFacts:
 
 # How fields that are more than a number or a text are read.
 _READERS: dict[str, Callable] = {
-    "superclass_map": lambda fields: SuperclassMap.from_json(json.dumps(fields)),
+    "superclass_map": _superclass_map,
     "policy": lambda fields: RoutingPolicy.from_json(json.dumps(fields)),
     "mean": tuple,
     "std": tuple,
@@ -198,7 +224,7 @@ def _is_digest(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e30
+    return type(value) in (int, float) and abs(value) <= _LARGEST_NUMBER
 
 
 def _check(good: bool, name: str, got: object, expected: object) -> None:

@@ -44,11 +44,19 @@ class Network:
           width: number of logits that count.
 
         Returns:
-          float32 `[n, width]`.
+          float32 `[n, width]`, all finite.
+
+        Raises:
+          ValueError: if LiteRT cannot run the network, or it gives what is no number.
         """
         results = np.empty((len(images), width), np.float32)
-        for image, result in zip(images, results, strict=True):
-            result[:] = self._runner(**{INPUT: image[np.newaxis]})[OUTPUT][0, :width]
+        try:
+            for image, result in zip(images, results, strict=True):
+                result[:] = self._runner(**{INPUT: image[np.newaxis]})[OUTPUT][0, :width]
+        except RuntimeError as error:
+            raise ValueError(f"LiteRT cannot run the network: {error}") from error
+        if not np.isfinite(results).all():
+            raise ValueError("The network gives logits that are not finite: it is damaged.")
         return results
 
 

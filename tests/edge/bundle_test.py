@@ -31,6 +31,23 @@ def test_damaged_or_missing_base_is_named(make_bundle):
         bundle.Bundle(tiny.path).base()
 
 
+def test_files_of_another_size_are_not_read(make_bundle):
+    tiny = make_bundle()
+    with tiny.base_file.open("ab") as file:
+        file.truncate(1 << 40)  # Takes no room on disk, and would take a terabyte in memory.
+    with pytest.raises(ValueError, match=r"super\.tflite is damaged"):
+        bundle.Bundle(tiny.path).base()
+
+
+def test_what_cannot_be_read_is_named(make_bundle):
+    tiny = make_bundle()
+    whole, path = bundle.Bundle(tiny.path), tiny.path / "deltas" / "bird.delta"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(ValueError, match=r"bird\.delta (is damaged|cannot be read)"):
+        whole.sub("bird", base=whole.base())
+
+
 def test_delta_of_another_superclass_is_refused(make_bundle):
     """As if someone had exchanged files, and their digests in the manifest."""
     tiny = make_bundle()

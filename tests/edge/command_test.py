@@ -1,3 +1,6 @@
+import json
+
+import pytest
 from PIL import Image
 
 from ss_tf.edge import command
@@ -31,6 +34,36 @@ def test_unreadable_images_are_told_and_others_answered(make_bundle, images, tmp
     printed = capsys.readouterr()
     assert printed.err == "ss_tf.edge: error: missing.png: No such file or directory\n"
     assert len(printed.out.splitlines()) == 1
+
+
+def test_more_images_than_are_in_memory_at_a_time(
+    make_bundle, images, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(command, "_IMAGES_TOGETHER", 2)
+    tiny = make_bundle()
+    paths = _files(images[:5], tmp_path)
+    assert command.main([str(tiny.path), *paths[:3], "missing.png", *paths[3:]]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == paths
+
+
+def test_names_cannot_write_control_characters(make_bundle, images, tmp_path, capsys):
+    tiny = make_bundle()
+    fields = json.loads(tiny.about.to_json())
+    fields["superclass_map"]["label_names"] = [f"{n}\x1b[2J\n\ud800é" for n in "abcdef"]
+    (tiny.path / "manifest.json").write_text(json.dumps(fields))
+    (path,) = _files(images[:1], tmp_path)
+    assert command.main([str(tiny.path), path]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert r"\x1b[2J\n\ud800é (" in printed
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "many"])
+def test_other_budgets_are_refused(make_bundle, value, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main([str(make_bundle().path), "a.png", f"--cache_mb={value}"])
+    assert f"argument --cache_mb: invalid megabytes value: '{value}'" in capsys.readouterr().err
 
 
 def test_what_is_no_bundle_is_one_line(tmp_path, capsys):

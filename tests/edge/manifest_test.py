@@ -30,6 +30,11 @@ def test_newer_version_says_what_to_do(make_bundle):
         ("mean", [0.1, 0.2], "mean is"),
         ("mean", 3, "mean is damaged"),
         ("std", [0.0], "std is"),
+        ("std", [1e-30], "std is"),
+        ("std", [float("nan")], "std is"),
+        ("mean", [float("inf")], "mean is"),
+        ("mean", [10**400], "mean is"),
+        ("head_width", 2, "head_width is 2, expected 3 or more"),
         ("crop_fraction", 1.5, "crop_fraction is 1.5"),
         ("signature", None, "signature is None"),
         ("head_width", True, "head_width is True"),
@@ -50,6 +55,54 @@ def test_each_field_is_checked(make_bundle, field, value, message):
     fields = json.loads(make_bundle().about.to_json()) | {field: value}
     with pytest.raises(ValueError, match=message):
         Manifest.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("superclass_of_label", [0, 2, 1, 0, 2, 2.0], "superclass_of_label is"),
+        ("superclass_of_label", [False, 2, True, 0, 2, 2], "superclass_of_label is"),
+        ("superclass_of_label", [0, 2, 1, 0, 2, 3], "has superclass 3, expected 0..2"),
+        ("label_names", ["owl", "cod", "tug", "hen", "eel", None], "label_names is"),
+        ("label_names", "abcdef", "label_names is 'abcdef'"),
+        ("label_names", 6, "superclass_map is damaged"),
+        ("superclass_names", ["bird", "../boat", "fish"], "cannot name a file"),
+        ("superclass_names", {"bird": 1, "boat": 2, "fish": 3}, "superclass_names is"),
+    ],
+)
+def test_each_field_of_the_map_is_checked(make_bundle, field, value, message):
+    fields = json.loads(make_bundle().about.to_json())
+    fields["superclass_map"][field] = value
+    with pytest.raises(ValueError, match=message):
+        Manifest.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize("temperature", ["NaN", "1e-9", "true", '"1"'])
+def test_temperatures_are_numbers(make_bundle, temperature):
+    text = make_bundle(policy=RoutingPolicy(temperatures={"fish": 2.0})).about.to_json()
+    start, _, end = text.partition("2.0")
+    with pytest.raises(ValueError, match="policy is damaged"):
+        Manifest.from_json(f"{start}{temperature}{end}")
+
+
+def test_maps_for_which_memory_would_not_do_are_refused(make_bundle):
+    fields = json.loads(make_bundle().about.to_json())
+    names = [str(number) for number in range(10_000)]
+    one_each = {"superclass_names": names, "label_names": names}
+    fields["superclass_map"] = {**one_each, "superclass_of_label": [*range(10_000)]}
+    with pytest.raises(ValueError, match="Labels times superclasses is 100000000"):
+        Manifest.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize("field", ["superclass_map", "policy", "subs", "mean", "base", "signature"])
+def test_nesting_that_the_reader_of_json_just_takes_is_refused(make_bundle, field):
+    """Writing a field anew needs a little more of the stack than reading it did."""
+    text = make_bundle().about.to_json()
+    fields = json.loads(text) | {field: "NESTED"}
+    before, _, after = json.dumps(fields).partition('"NESTED"')
+    for depth in range(850, 1000, 2):
+        with pytest.raises(ValueError, match=r"JSON|is damaged|expected"):
+            Manifest.from_json(before + "[" * depth + "]" * depth + after)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, '{"a": 1', "3"])

@@ -27,6 +27,18 @@ def test_other_signatures_are_refused(make_bundle):
             Network(content, dataclasses.replace(tiny.about, **change), num_threads=1)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_refused(make_bundle, images, number):
+    tiny = make_bundle()
+    content = tiny.base_file.read_bytes()
+    weights = tiny.weights[""].copy()
+    weights[1, 4] = number
+    damaged = content.replace(tiny.weights[""].tobytes(), weights.tobytes())
+    network = Network(damaged, tiny.about, num_threads=1)
+    with pytest.raises(ValueError, match="logits that are not finite"):
+        network.logits((images[:1] / 255).astype(np.float32), width=3)
+
+
 def test_bytes_that_are_no_network_are_refused(make_bundle):
     with pytest.raises(ValueError, match="LiteRT cannot use the network"):
         Network(b"no network" * 10, make_bundle().about, num_threads=1)
