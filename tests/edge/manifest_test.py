@@ -100,7 +100,7 @@ def test_nesting_that_the_reader_of_json_just_takes_is_refused(make_bundle, fiel
     text = make_bundle().about.to_json()
     fields = json.loads(text) | {field: "NESTED"}
     before, _, after = json.dumps(fields).partition('"NESTED"')
-    for depth in range(850, 1000, 2):
+    for depth in range(850, 1000):
         with pytest.raises(ValueError, match=r"JSON|is damaged|expected"):
             Manifest.from_json(before + "[" * depth + "]" * depth + after)
 
