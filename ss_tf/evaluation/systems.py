@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
 
 import numpy as np
 
@@ -27,6 +29,8 @@ _FLAT_SYSTEMS = {
 _SUB_SYSTEMS = {"float": ("oracle_vanilla", "vanilla"), "int8": ("oracle", "hard")}
 # Images at a time: probabilities are float64, of all images together they would take gigabytes.
 _CHUNK = 2048
+# Each takes some 0.1 GB at a thousand labels.
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 def decide(predictions: StoredPredictions) -> Decisions:
@@ -72,16 +76,17 @@ def decide(predictions: StoredPredictions) -> Decisions:
 def stage1_probabilities(predictions: StoredPredictions) -> dict[str, np.ndarray]:
     """Returns the forms that the base has -> float64 `[n, num_superclasses]`."""
     kind, superclass_map = predictions.base_kind, predictions.superclass_map
-    return {
-        form: np.concatenate(
-            [
-                superclass_probabilities(logits[rows], superclass_map, base_kind=kind)
-                for rows in _chunks(len(logits))
-            ]
-        )
-        for form in FORMS
-        if (logits := predictions.logits.get((kind, form))) is not None
-    }
+    found = {}
+    for form in FORMS:
+        logits = predictions.logits.get((kind, form))
+        if logits is not None:
+            found[form] = np.zeros((len(logits), superclass_map.num_superclasses))
+
+            def fill(rows: slice, into=found[form], logits=logits) -> None:
+                into[rows] = superclass_probabilities(logits[rows], superclass_map, base_kind=kind)
+
+            _for_each_chunk(fill, len(logits))
+    return found
 
 
 def reached(predictions: StoredPredictions, form: str) -> np.ndarray:
@@ -120,8 +125,11 @@ def reached_by(labels: np.ndarray, superclass_map: SuperclassMap) -> np.ndarray:
 def _flat(logits: np.ndarray, trees: Mapping[str, LabelTree], groups: np.ndarray) -> Ranking:
     """Ranks the labels of a flat network."""
     found = Ranking.empty(len(logits), trees)
-    for rows in _chunks(len(logits)):
+
+    def rank(rows: slice) -> None:
         found.put(rows, ranking.of_logits(logits[rows], trees, groups))
+
+    _for_each_chunk(rank, len(logits))
     return found
 
 
@@ -159,7 +167,8 @@ def _soft(
     superclass_map, base = predictions.superclass_map, _soft_base(predictions)
     found = Ranking.empty(len(base), trees)
     is_open = np.zeros((len(base), superclass_map.num_superclasses), bool)
-    for rows in _chunks(len(base)):
+
+    def rank(rows: slice) -> None:
         routed = routing.decide(
             base[rows],
             _within(predictions.subs["int8"], rows),
@@ -173,6 +182,8 @@ def _soft(
         scores = routed.scores.astype(np.float64)
         found.put(rows, ranking.of_scores(scores, trees, groups, top=top))
         is_open[rows] = routed.opened
+
+    _for_each_chunk(rank, len(base))
     return found, is_open
 
 
@@ -183,6 +194,14 @@ def _within(subs: Mapping[int, SubLogits], rows: slice) -> dict[int, SubLogits]:
         wanted = (sub.indices >= rows.start) & (sub.indices < rows.stop)
         found[superclass] = SubLogits(sub.indices[wanted] - rows.start, sub.logits[wanted])
     return found
+
+
+def _for_each_chunk(work: Callable[[slice], None], num_images: int) -> None:
+    """Works on chunks of images side by side, which numpy does on several cores."""
+    with futures.ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        # Asking for the results raises what a chunk raised.
+        for _ in pool.map(work, _chunks(num_images)):
+            pass
 
 
 def _chunks(num_images: int) -> Iterator[slice]:

@@ -1,9 +1,11 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score
 
 from ss_tf.evaluation import metrics
 
@@ -164,3 +166,35 @@ def test_decision_too_few_and_no_example_at_all_are_refused(measure):
 def test_class_out_of_range_is_refused(bad):
     with pytest.raises(ValueError, match=rf"Class {bad} is out of range, expected 0\.\.2"):
         metrics.confusion(np.array([0, bad]), np.array([0, 1]), num_classes=3)
+
+
+def test_balanced_accuracy_is_that_of_scikit_learn_where_classes_are_missing():
+    rng = np.random.default_rng(0)
+    true = rng.choice([0, 1, 1, 1, 4], 200)
+    decided = np.where(rng.random(200) < 0.6, true, rng.integers(0, 6, 200))
+    with warnings.catch_warnings():
+        # It tells that decisions have classes which truths have not.
+        warnings.simplefilter("ignore", UserWarning)
+        expected = balanced_accuracy_score(true, decided)
+    found = metrics.balanced_top1(decided, true, num_classes=6)
+    assert found == pytest.approx(expected)
+
+
+def test_groups_are_counted_as_a_loop_would():
+    decided, true = np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2])
+    right, totals = metrics.counts_by_group(
+        decided, true, groups=np.array([1, 1, 3, 3]), num_groups=4
+    )
+    assert right.tolist() == [0, 2, 0, 1]
+    assert totals.tolist() == [0, 2, 0, 2]
+
+
+def test_examples_that_one_system_alone_has_right_are_counted():
+    first, second = np.array([1, 1, 0, 1]), np.array([1, 0, 1, 0])
+    paired = metrics.paired_difference(first, second, true=np.ones(4, int))
+    assert (paired.only_first, paired.only_second) == (2, 1)
+
+
+def test_truth_counts_wherever_it_is_in_the_top():
+    top = np.array([[3, 1, -1], [0, 2, 1], [4, -1, -1]])
+    assert metrics.in_top(top, np.array([1, 3, 4])).tolist() == [True, False, True]

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from ss_tf.evaluation import gather, systems
+from ss_tf.routing import decisions as routing
+from ss_tf.routing.policy import RoutingPolicy
 
 
 class FakeNetworks:
@@ -108,3 +110,53 @@ def test_flat_base_is_stage_1_by_its_summed_probabilities(run_config, decide):
     assert set(decisions.stage1["float"]) == {0}
     assert set(decisions.labels["flat_int8"]) == {4}
     assert set(decisions.labels["flat"]) == {3}
+
+
+@pytest.mark.parametrize("base_kind", ["super", "flat"])
+def test_images_are_decided_alike_in_chunks_of_any_size(draw, replace, base_kind, monkeypatch):
+    stored = draw(base_kind=base_kind)
+    if base_kind == "flat":
+        stored = replace(stored, policy=RoutingPolicy(top_k=2, base_weight=0.3, early_exit=0.8))
+    whole = systems.decide(stored)
+    monkeypatch.setattr(systems, "_CHUNK", 7)
+    found = systems.decide(stored)
+    for system, labels in whole.labels.items():
+        np.testing.assert_array_equal(found.labels[system], labels)
+        np.testing.assert_array_equal(found.top[system], whole.top[system])
+        np.testing.assert_allclose(found.probabilities[system], whole.probabilities[system])
+        np.testing.assert_array_equal(
+            found.descended[system]["two_level"], whole.descended[system]["two_level"]
+        )
+    for system, is_open in whole.opened.items():
+        np.testing.assert_array_equal(found.opened[system], is_open)
+
+
+def test_soft_routing_says_what_the_reference_says_of_all_images_at_once(draw):
+    stored = draw()
+    decisions = systems.decide(stored)
+    routed = routing.decide(
+        stored.logits["super", "int8"],
+        stored.subs["int8"],
+        stored.superclass_map,
+        base_kind="super",
+        policy=stored.policy,
+    )
+    np.testing.assert_array_equal(decisions.labels["soft"], routed.label)
+    np.testing.assert_array_equal(decisions.opened["soft"], routed.opened)
+    sure = np.stack([routed.superclass_probability, routed.scores.max(axis=1)], axis=1)
+    np.testing.assert_allclose(decisions.probabilities["soft"], sure, rtol=1e-6)
+
+
+def test_hard_routing_is_as_sure_as_both_stages_together(draw, superclass_map):
+    stored = draw()
+    decisions = systems.decide(stored)
+    for image in range(12):
+        base = np.exp(stored.logits["super", "int8"][image].astype(float))
+        superclass = base.argmax()
+        share, of_label = base.max() / base.sum(), 1.0
+        if superclass != 2:
+            sub = np.exp(stored.subs["int8"][superclass].logits[image].astype(float))
+            of_label = sub.max() / sub.sum()
+        assert superclass_map.superclass_of_label[decisions.labels["hard"][image]] == superclass
+        found = decisions.probabilities["hard"][image]
+        assert found == pytest.approx([share, share * of_label])
