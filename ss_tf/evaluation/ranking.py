@@ -76,11 +76,9 @@ def of_scores(
     first = top[:, 0]
     rows = np.arange(len(scores))
     of_superclass = np.einsum("ij,ij->i", scores, groups == groups[first][:, None])
-    # A sum can be over 1 by rounding.
-    probabilities = np.stack([np.minimum(of_superclass, 1), scores[rows, first]], axis=1)
     labels = np.arange(scores.shape[1])
     descended = {name: tree.descend(scores, labels) for name, tree in trees.items()}
-    return Ranking(top, probabilities, descended)
+    return Ranking(top, _pairs(of_superclass, scores[rows, first]), descended)
 
 
 def of_sub_logits(
@@ -103,7 +101,7 @@ def of_sub_logits(
     best = within[np.arange(len(within)), top[:, 0]]
     return Ranking(
         top=np.where(top < 0, -1, members[top]),
-        probabilities=np.stack([superclass_probability, superclass_probability * best], axis=1),
+        probabilities=_pairs(superclass_probability, superclass_probability * best),
         descended={name: tree.descend(within, members) for name, tree in trees.items()},
     )
 
@@ -129,3 +127,8 @@ def top_labels(scores: np.ndarray, *, first: np.ndarray | None = None) -> np.nda
         top[:, place] = np.where(left[rows, best] == -np.inf, -1, best)
         left[rows, best] = -np.inf
     return top
+
+
+def _pairs(of_superclass: np.ndarray, of_label: np.ndarray) -> np.ndarray:
+    """Returns float64 `[n, 2]`; what rounding of sums put above 1 is 1."""
+    return np.minimum(np.stack([of_superclass, of_label], axis=1), 1.0)

@@ -15,20 +15,25 @@ def write(a: pathlib.Path, b: pathlib.Path) -> str:
     """Compares two runs, and writes compared_with_B.json, .md and .html into the report of A.
 
     Args:
-      a, b: folders of runs that eval.py has evaluated. The last parts of their paths name them.
+      a, b: folders of runs that eval.py has evaluated. The last parts of their paths name them,
+        or the whole paths where these are the same.
 
     Returns:
       The comparison for the terminal, and the paths of the Markdown file and the page.
 
     Raises:
-      ValueError: if a run has no predictions, or they do not compare.
+      ValueError: if a run has no predictions, they do not compare, or both are one folder.
     """
+    if a.resolve() == b.resolve():
+        raise ValueError(f"{a} and {b} are the same run, expected two to compare.")
     first, second = (RunDir(path) for path in (a, b))
     predictions = [prediction_file.read(_evaluated(run)) for run in (first, second)]
     with prediction_file.facts_from(f"{a} or {b}"):
         compared = run_comparison.compare(*predictions)
     name_a, name_b = (path.resolve().name for path in (a, b))
     names = {"a": name_a, "b": name_b}
+    if name_a == name_b:
+        names = {"a": str(a), "b": str(b)}
     path = first.report_dir / f"compared_with_{name_b}.md"
     as_json = json.dumps({**names, **compared}, allow_nan=False, ensure_ascii=False, indent=1)
     files.write_atomically(path.with_suffix(".json"), f"{as_json}\n".encode())

@@ -20,6 +20,7 @@ _MACS = {
 }
 _HEADLINES = {
     "better": "Two-stage pays here",
+    "only flat": "Two-stage beats flat, but was not compared at equal compute",
     "no clear difference": "Two-stage makes no clear difference here",
     "worse": "Two-stage does not pay here",
     NOT_EVALUATED: "Two-stage was not compared",
@@ -69,13 +70,21 @@ class Card:
 
 
 def headline(results: Mapping[str, object]) -> str:
-    """Says in a few words whether two-stage pays: it has to beat every flat network it met."""
+    """Says in a few words whether two-stage pays: it has to beat flat, and flat at equal compute.
+
+    A second flat network of another compute does not count.
+    """
     evaluated = [name for name in verdict.TWO_STAGE if results["top1"][name] != NOT_EVALUATED]
     if not evaluated:
         return _HEADLINES[NOT_EVALUATED]
-    compared = results["comparisons"][evaluated[0]].values()
-    outcomes = {entry["outcome"] for entry in compared if entry != NOT_EVALUATED}
-    return _HEADLINES[next((name for name in _OUTCOMES if name in outcomes), NOT_EVALUATED)]
+    compared = dict(results["comparisons"][evaluated[0]])
+    ratio = results["macs_per_image"]["flat_equal_compute_ratio"]
+    if not verdict.is_equal_compute(ratio):
+        compared["flat_equal_compute"] = NOT_EVALUATED
+    outcomes = {entry["outcome"] for entry in compared.values() if entry != NOT_EVALUATED}
+    worst = next((name for name in _OUTCOMES if name in outcomes), NOT_EVALUATED)
+    is_half = worst == "better" and compared["flat_equal_compute"] == NOT_EVALUATED
+    return _HEADLINES["only flat" if is_half else worst]
 
 
 def cards(results: Mapping[str, object]) -> list[Card]:
@@ -177,12 +186,16 @@ def _card(results, name, interval, *, place) -> Card:
     else:
         told = "interval: " + NOT_EVALUATED if is_known else ""
     low, high = (place(end) for end in interval) if interval else (None, None)
+    note = "a bound" if name in _BOUNDS else ""
+    ratio = results["macs_per_image"]["flat_equal_compute_ratio"]
+    if name == "flat_equal_compute" and is_known and not verdict.is_equal_compute(ratio):
+        note = f"no: {ratio:.2f}x that of two stages"
     return Card(
         label=SYSTEMS[name].label,
         color=SYSTEMS[name].color,
         accuracy=tables.percent(accuracy) if is_known else NOT_EVALUATED,
         interval=told,
-        note="a bound" if name in _BOUNDS else "",
+        note=note,
         low=low,
         middle=place(accuracy) if is_known else None,
         high=high,

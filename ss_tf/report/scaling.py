@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from ss_tf.evaluation import results as results_lib
 from ss_tf.evaluation import tables
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.report import network_names, paper, style
@@ -116,7 +116,7 @@ def _read(path: pathlib.Path) -> dict[str, object]:
     file = RunDir(path).report_dir / "results.json"
     if not file.is_file():
         raise ValueError(f"{file} does not exist: run eval.py --run_dir={path} first.")
-    return json.loads(file.read_text(encoding="utf-8"))
+    return results_lib.read(file)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,17 @@ def test_a_sub_network_ranks_the_labels_of_its_superclass(trees):
     np.testing.assert_array_equal(found.descended["two_level"], [2])
 
 
+def test_no_system_is_more_than_sure_where_sums_are_rounded(trees, groups):
+    over = np.array([np.nextafter(1, 2)])
+    found = ranking.of_sub_logits(
+        np.zeros((1, 1), np.float32), np.array([0]), trees, superclass_probability=over
+    )
+    assert found.probabilities.tolist() == [[1, 1]]
+    scores = np.where(np.arange(6) == 1, over, 0)[None]
+    found = ranking.of_scores(scores, trees, groups, top=ranking.top_labels(scores))
+    assert found.probabilities.tolist() == [[1, 1]]
+
+
 def test_parts_are_put_where_they_belong(trees, groups):
     logits = np.random.default_rng(0).normal(0, 1, (5, 6)).astype(np.float32)
     whole = ranking.of_logits(logits, trees, groups)

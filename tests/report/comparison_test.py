@@ -34,6 +34,21 @@ def test_the_comparison_is_told_and_written_into_the_first_run(runs):
     assert not any((runs[1] / "report").glob("compared*"))
 
 
+def test_runs_whose_folders_have_one_name_are_told_apart_by_their_paths(runs, predictions):
+    other = runs[2] / "first"
+    prediction_file.write(predictions, other / "report" / "predictions.npz")
+    comparison.write(runs[0], other)
+    path = runs[0] / "report" / "compared_with_first.json"
+    found = json.loads(path.read_text())
+    assert (found["a"], found["b"]) == (str(runs[0]), str(other))
+    assert path.with_suffix(".md").read_text().startswith(f"# {runs[0]} and {other}\n")
+
+
+def test_a_run_is_not_compared_with_itself(runs):
+    with pytest.raises(ValueError, match="are the same run, expected two"):
+        comparison.write(runs[0], runs[1] / ".." / "first")
+
+
 def test_a_run_that_was_not_evaluated_is_named_with_what_to_do(runs):
     with pytest.raises(ValueError, match=r"third has no report/predictions\.npz, .*--run_dir="):
         comparison.write(runs[0], runs[2])

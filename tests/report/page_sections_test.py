@@ -3,6 +3,8 @@ import pytest
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.report import page_sections
 
+_ONLY_FLAT = "Two-stage beats flat, but was not compared at equal compute"
+
 
 def _compared(results, flat, equal_compute):
     outcomes = {"flat": flat, "flat_equal_compute": equal_compute}
@@ -17,7 +19,8 @@ def _compared(results, flat, equal_compute):
     ("flat", "equal_compute", "expected"),
     [
         ("better", "better", "Two-stage pays here"),
-        ("better", NOT_EVALUATED, "Two-stage pays here"),
+        ("better", NOT_EVALUATED, _ONLY_FLAT),
+        (NOT_EVALUATED, "better", "Two-stage pays here"),
         ("better", "no clear difference", "Two-stage makes no clear difference here"),
         ("worse", "better", "Two-stage does not pay here"),
         ("worse", "no clear difference", "Two-stage does not pay here"),
@@ -25,7 +28,24 @@ def _compared(results, flat, equal_compute):
     ],
 )
 def test_two_stage_has_to_beat_every_flat_network(page_results, flat, equal_compute, expected):
+    page_results["macs_per_image"] |= {"flat_equal_compute_ratio": 1.04}
     assert _compared(page_results, flat, equal_compute) == expected
+
+
+@pytest.mark.parametrize("outcome", ["better", "no clear difference", "worse"])
+def test_a_second_flat_network_of_other_compute_decides_no_headline(page_results, outcome):
+    page_results["macs_per_image"] |= {"flat_equal_compute_ratio": 3.0}
+    assert _compared(page_results, "better", outcome) == _ONLY_FLAT
+
+
+def test_a_card_tells_that_compute_is_not_equal(page_results):
+    page_results["top1"] |= {"flat_equal_compute": 0.7}
+    notes = {}
+    for ratio in (1.04, 3.0):
+        page_results["macs_per_image"] |= {"flat_equal_compute_ratio": ratio}
+        cards = {card.label: card for card in page_sections.cards(page_results)}
+        notes[ratio] = cards["flat, equal compute"].note
+    assert notes == {1.04: "", 3.0: "no: 3.00x that of two stages"}
 
 
 def test_a_run_without_two_stages_has_no_verdict(page_results):

@@ -6,7 +6,7 @@ const galleryTold = document.getElementById("gallery-told");
 let galleryRun = 0;
 
 function thousandths(value) {
-  return value === null ? "not stored" : `${(value / 10).toFixed(value >= 995 ? 0 : 1)} %`;
+  return value === null ? "not stored" : `${(value / 10).toFixed(value === 1000 ? 0 : 1)} %`;
 }
 
 function textElement(tag, text, className) {
