@@ -1,5 +1,6 @@
 """The page in a real, headless Chromium, without network."""
 
+import dataclasses
 import time
 
 import fetch_chromium
@@ -145,6 +146,24 @@ def test_a_click_between_superclasses_shows_their_images(show, report):
     sync_api.expect(item).to_contain_text("superclass 54.2 %")
     sync_api.expect(item).to_contain_text("subclass 27.1 %")
     assert item.locator("img").get_attribute("alt") == "validation/02.png"
+
+
+def test_100_percent_is_kept_for_what_is_certain(
+    show, tmp_path, page_results, page_decisions, page_keys, page_map
+):
+    # Of wren -> owl, images 0 and 1.
+    sure = page_decisions.probabilities["hard"].copy()
+    sure[:2] = [[1.0, 0.996], [0.9996, 0.5]]
+    decisions = dataclasses.replace(page_decisions, probabilities={"hard": sure})
+    path = tmp_path / "index.html"
+    page.write(path, page_results, decisions=decisions, keys=page_keys, superclass_map=page_map)
+    shown = _opened(show, path)
+    _choose(shown, system="hard", level="label")
+    told = shown.locator("#gallery li").all_inner_texts()
+    assert [text.split("\n")[1:] for text in told] == [
+        ["superclass 100 %", "subclass 99.6 %"],
+        ["superclass 100 %", "subclass 50.0 %"],
+    ]
 
 
 def test_the_diagonal_of_superclasses_shows_wrong_subclasses(show, report):

@@ -79,3 +79,12 @@ def test_the_command_says_which_run_was_not_evaluated(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         scaling.main([str(tmp_path)])
     assert f"run eval.py --run_dir={tmp_path} first" in capsys.readouterr().err
+
+
+def test_the_command_refuses_what_is_no_result_of_an_evaluation(tmp_path, capsys):
+    folder = RunDir(tmp_path).report_dir
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text('{"schema_version": 1}')
+    with pytest.raises(SystemExit, match="2"):
+        scaling.main([str(tmp_path)])
+    assert "results.json is no results.json that eval.py wrote" in capsys.readouterr().err
