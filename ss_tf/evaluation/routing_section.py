@@ -74,6 +74,8 @@ def _table(results: Mapping[str, object]) -> str:
 
 def _difference(routing: Mapping[str, object]) -> str:
     """Says what soft gains over hard on the validation images."""
+    if routing["soft_minus_hard_points"] == NOT_EVALUATED:
+        return f"Soft minus hard on the validation images: {NOT_EVALUATED}."
     error, p_value = (routing[f"soft_minus_hard_{name}"] for name in ("standard_error", "p_value"))
     return (
         f"Soft minus hard on the validation images: {routing['soft_minus_hard_points']:+.2f} "

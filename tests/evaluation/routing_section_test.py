@@ -39,3 +39,10 @@ def test_what_was_not_fitted_is_not_evaluated(measured):
         "## Routing\n\nSoft routing: not evaluated. It takes an int8 base, all its sub networks "
         "and 100 minival images at least."
     ]
+
+
+def test_a_policy_without_its_sub_networks_tells_no_difference(measured):
+    names = ("points", "standard_error", "p_value")
+    measured["routing"] |= {f"soft_minus_hard_{name}": "not evaluated" for name in names}
+    difference = routing_section.markdown(measured)[-1]
+    assert difference == "Soft minus hard on the validation images: not evaluated."
