@@ -41,11 +41,16 @@ def is_plain() -> bool:
     """Returns whether export.py makes full .tflite files instead of a bundle.
 
     Raises:
-      ValueError: if it is asked to, but makes something else.
+      ValueError: if it is asked to, but makes something else, or for a routing.
     """
     if defs.PLAIN.value and defs.FORMAT.value != "tflite":
         got = defs.FORMAT.value
         raise ValueError(f"--plain is given with --format={got}, expected --format=tflite.")
+    if defs.PLAIN.value and routing() != "hard":
+        raise ValueError(
+            f"--plain is given with --routing={routing()}, expected one of them: full .tflite "
+            "files have no routing."
+        )
     return defs.PLAIN.value
 
 

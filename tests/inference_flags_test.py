@@ -46,3 +46,6 @@ def test_full_files_are_those_of_tflite_alone(parse_flags):
     parse_flags("--plain")
     with pytest.raises(ValueError, match="--plain is given with --format=saved_model"):
         inference_flags.is_plain()
+    parse_flags("--format=tflite", "--plain", "--routing=soft")
+    with pytest.raises(ValueError, match="--plain is given with --routing=soft, expected one"):
+        inference_flags.is_plain()

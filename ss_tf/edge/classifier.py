@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from ss_tf.routing.probabilities import softmax, superclass_probabilities
 from ss_tf.routing.sub_logits import SubLogits
 
 ACCELERATORS = ("cpu",)
+# LiteRT crashes where the system has no more threads to give.
+_MOST_THREADS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,7 @@ class EdgeClassifier:
 
         Args:
           bundle_dir: folder that `export.py --format=tflite` made.
-          num_threads: of each interpreter, and of making sub networks.
+          num_threads: of each interpreter, and of making sub networks; 1 to 1024.
           accelerator: "cpu".
           cache_bytes: what the .tflite files of live sub networks may take together, next to the
             base's; the sub networks that were used last stay. None has room for one. 0 keeps one
@@ -81,10 +83,11 @@ class EdgeClassifier:
             raise ValueError(
                 f"accelerator is {accelerator!r}, expected {' or '.join(ACCELERATORS)}."
             )
-        if num_threads < 1 or (cache_bytes is not None and cache_bytes < 0):
+        good = isinstance(num_threads, int) and 1 <= num_threads <= _MOST_THREADS
+        if not good or not (cache_bytes is None or cache_bytes >= 0):
             raise ValueError(
-                f"num_threads is {num_threads} and cache_bytes {cache_bytes}, expected at least 1 "
-                "and at least 0."
+                f"num_threads is {num_threads} and cache_bytes {cache_bytes}, expected 1 to "
+                f"{_MOST_THREADS} and at least 0."
             )
         self._lock = threading.Lock()
         bundle = Bundle(pathlib.Path(bundle_dir))
@@ -105,12 +108,13 @@ class EdgeClassifier:
         """Classifies one image; else as `classify_many`."""
         return self.classify_many([image])[0]
 
-    def classify_many(self, images: Sequence[np.ndarray]) -> list[Answer]:
+    def classify_many(self, images: Iterable[np.ndarray]) -> list[Answer]:
         """Classifies images; each sub network is made once at most, for all that open it.
 
         Args:
           images: uint8 `[height, width, channels]`, of any size each; the centre square is shown,
-            as in evaluation. Or one array of them.
+            as in evaluation. One array of them, or a generator, will do: one image is held at a
+            time, and of all only what the networks see.
 
         Returns:
           One answer per image, in their order.
@@ -122,7 +126,7 @@ class EdgeClassifier:
         routed = self.route(edge_images.to_inputs(images, self.manifest))
         return [self._answer(routed, row) for row in range(len(routed.label))]
 
-    def classify_superclass(self, images: Sequence[np.ndarray]) -> list[tuple[str, float]]:
+    def classify_superclass(self, images: Iterable[np.ndarray]) -> list[tuple[str, float]]:
         """Returns the most probable superclass of each image, and its probability.
 
         Only the base is asked, so that the answer does not depend on any delta.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from ss_tf.edge import images as edge_images
 from ss_tf.edge.classifier import Answer, EdgeClassifier
+from ss_tf.edge.manifest import Manifest
 
 _STOPPED = 130
-# In memory at a time; a sub network is made once for all of these.
+# As networks see them, in memory at a time; a sub network is made once for all of these.
 _IMAGES_TOGETHER = 64
 
 
@@ -26,27 +29,34 @@ def main(arguments: Sequence[str]) -> int:
         classifier = EdgeClassifier(
             options.bundle, num_threads=options.num_threads, cache_bytes=cache_bytes
         )
-        manifest = classifier.manifest
-        side = edge_images.decoded_side(manifest.image_size)
         for start in range(0, len(options.images), _IMAGES_TOGETHER):
-            pixels = {}
-            for path in options.images[start : start + _IMAGES_TOGETHER]:
-                try:
-                    pixels[path] = image_files.read_image(
-                        path, channels=manifest.channels, min_side=side
-                    )
-                except image_files.UnreadableImageError as error:
-                    exit_code = 1
-                    _complain(error)
-            answers = classifier.classify_many([*pixels.values()])
-            for path, answer in zip(pixels, answers, strict=True):
-                print(f"{path}: {_line(answer)}", flush=True)
+            paths, read = options.images[start : start + _IMAGES_TOGETHER], []
+            answers = classifier.classify_many(_pixels(paths, classifier.manifest, read=read))
+            for path, answer in zip(read, answers, strict=True):
+                print(f"{image_files.printable(path)}: {_line(answer)}", flush=True)
+            if len(read) < len(paths):
+                exit_code = 1
     except (ValueError, OSError) as error:
         _complain(error)
         return 1
     except KeyboardInterrupt:
         return _STOPPED
     return exit_code
+
+
+def _pixels(paths: Sequence[str], manifest: Manifest, *, read: list[str]) -> Iterator[np.ndarray]:
+    """Yields the images of files; adds to `read` those that are some, and complains of others."""
+    from ss_tf.data import image_files
+
+    side = edge_images.decoded_side(manifest.image_size)
+    for path in paths:
+        try:
+            pixels = image_files.read_image(path, channels=manifest.channels, min_side=side)
+        except image_files.UnreadableImageError as error:
+            _complain(error)
+            continue
+        read.append(path)
+        yield pixels
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,11 +90,15 @@ def megabytes(text: str) -> float:
 def _line(answer: Answer) -> str:
     """Returns `owl (bird) 87.5 %`."""
     percent = f"{100 * answer.probability:.1f} %"
+    superclass = _as_text(answer.superclass_name)
     if answer.label < 0:
-        return f"{answer.superclass_name} {percent}"
-    # Names come with the bundle: none may write to the terminal what is no text.
-    label = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in answer.label_name)
-    return f"{label} ({answer.superclass_name}) {percent}"
+        return f"{superclass} {percent}"
+    return f"{_as_text(answer.label_name)} ({superclass}) {percent}"
+
+
+def _as_text(name: str) -> str:
+    """Returns a name, which came with the bundle, without what could steer a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def _complain(error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,8 +15,8 @@ def decoded_side(image_size: int) -> int:
     return 2 * image_size
 
 
-def to_inputs(images: Sequence[np.ndarray], manifest: Manifest) -> np.ndarray:
-    """Crops, resizes and normalises images.
+def to_inputs(images: Iterable[np.ndarray], manifest: Manifest) -> np.ndarray:
+    """Crops, resizes and normalises images, one at a time: a generator may decode them as it goes.
 
     Args:
       images: uint8 `[height, width, channels]` each, of any size; or one array of them. Those of
@@ -30,12 +30,13 @@ def to_inputs(images: Sequence[np.ndarray], manifest: Manifest) -> np.ndarray:
       ValueError: if an image is of another kind; the message tells which.
     """
     side, channels = manifest.image_size, manifest.channels
-    inputs = np.empty((len(images), side, side, channels), np.float32)
-    for number, (image, one) in enumerate(zip(images, inputs, strict=True)):
-        _check(image, number, channels=channels)
-        one[:] = centre_crop(image, image_size=side, crop_fraction=manifest.crop_fraction)
     mean, std = np.float32(manifest.mean), np.float32(manifest.std)
-    return (inputs / np.float32(255) - mean) / std
+    inputs = []
+    for number, image in enumerate(images):
+        _check(image, number, channels=channels)
+        crop = centre_crop(image, image_size=side, crop_fraction=manifest.crop_fraction)
+        inputs.append((crop / np.float32(255) - mean) / std)
+    return np.array(inputs, np.float32).reshape(-1, side, side, channels)
 
 
 def centre_crop(image: np.ndarray, *, image_size: int, crop_fraction: float) -> np.ndarray:

@@ -153,7 +153,12 @@ class Manifest:
         good = type(version) is int and version == VERSION
         _check(good, "version", version, f"{VERSION}: update ss_tf, or export the run again")
         names = {field.name for field in dataclasses.fields(cls)}
-        _check(set(fields) == names, "The list of fields", sorted(fields), sorted(names))
+        if set(fields) != names:
+            unknown = reprlib.repr(sorted(set(fields) - names))
+            raise ValueError(
+                f"It lacks the fields {sorted(names - set(fields))} and has {unknown} beside them, "
+                f"expected {sorted(names)}."
+            )
         for name, read in _READERS.items():
             try:
                 fields[name] = read(fields[name])

@@ -131,7 +131,7 @@ def _route_bundle(classifier: EdgeClassifier, examples: Examples) -> Routed:
     with tqdm.tqdm(total=len(examples), unit=" images", desc="edge bundle") as bar:
         for start in range(0, len(examples), _IMAGES_TOGETHER):
             part = examples.select(np.arange(start, min(start + _IMAGES_TOGETHER, len(examples))))
-            pixels = [*pixels_of(part, classifier.manifest)]
+            pixels = pixels_of(part, classifier.manifest)
             parts.append(classifier.route(edge_images.to_inputs(pixels, classifier.manifest)))
             bar.update(len(part))
     return Routed(

@@ -119,8 +119,12 @@ def test_bad_arguments_are_named(make_bundle, images):
     tiny = make_bundle()
     with pytest.raises(ValueError, match="accelerator is 'tpu', expected cpu"):
         EdgeClassifier(tiny.path, accelerator="tpu")
-    with pytest.raises(ValueError, match="num_threads is 0"):
-        EdgeClassifier(tiny.path, num_threads=0)
+    for num_threads in (0, 1025, 2.0):
+        with pytest.raises(ValueError, match=rf"num_threads is {num_threads} .* 1 to 1024"):
+            EdgeClassifier(tiny.path, num_threads=num_threads)
+    for cache_bytes in (-1, float("nan")):
+        with pytest.raises(ValueError, match=f"cache_bytes {cache_bytes}, expected .* at least 0"):
+            EdgeClassifier(tiny.path, cache_bytes=cache_bytes)
     with pytest.raises(ValueError, match=r"Image 0 is uint8 \[3, 3, 3\], expected .* 1\]"):
         EdgeClassifier(tiny.path).classify(np.zeros((3, 3, 3), np.uint8))
     assert EdgeClassifier(tiny.path).classify_many([]) == []

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -47,16 +48,35 @@ def test_more_images_than_are_in_memory_at_a_time(
     assert [line.partition(": ")[0] for line in lines] == paths
 
 
+def test_a_file_given_twice_is_answered_twice(make_bundle, images, tmp_path, capsys):
+    (path,) = _files(images[:1], tmp_path)
+    assert command.main([str(make_bundle().path), path, path]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+
+
+def test_file_names_of_other_encodings_are_printed(make_bundle, images, tmp_path, capsys):
+    (path,) = _files(images[:1], tmp_path)
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    os.rename(path, odd)
+    assert command.main([str(make_bundle().path), odd]) == 0
+    assert capsys.readouterr().out.startswith(rf"{tmp_path}/\xff.png: ")
+
+
 def test_names_cannot_write_control_characters(make_bundle, images, tmp_path, capsys):
     tiny = make_bundle()
     fields = json.loads(tiny.about.to_json())
     fields["superclass_map"]["label_names"] = [f"{n}\x1b[2J\n\ud800é" for n in "abcdef"]
+    # Which is printed from right to left, and is no control character.
+    (tiny.path / "deltas" / "bird.delta").rename(tiny.path / "deltas" / "\u202ebird.delta")
+    fields["superclass_map"]["superclass_names"][0] = "\u202ebird"
+    fields["subs"]["\u202ebird"] = fields["subs"].pop("bird")
     (tiny.path / "manifest.json").write_text(json.dumps(fields))
-    (path,) = _files(images[:1], tmp_path)
-    assert command.main([str(tiny.path), path]) == 0
+    assert command.main([str(tiny.path), *_files(images, tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("\n") == 1
-    assert r"\x1b[2J\n\ud800é (" in printed
+    assert printed.count("\n") == len(images)
+    assert r"\x1b[2J\n\ud800é (\u202ebird) " in printed
+    assert "\u202e" not in printed
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "many"])

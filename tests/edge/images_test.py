@@ -1,4 +1,5 @@
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -34,6 +35,23 @@ def test_inputs_are_normalised_per_channel(make_bundle):
     inputs = edge_images.to_inputs([image, image[:, :, ::-1]], about)
     assert inputs.shape == (2, 3, 3, 3)
     np.testing.assert_array_equal(inputs[0, 1, 2], [1, 1, 0])
+
+
+def test_images_of_a_generator_are_held_one_at_a_time(make_bundle):
+    about, held = make_bundle().about, []
+
+    def one_by_one():
+        for value in range(4):
+            image = np.full((3, 3, 1), value, np.uint8)
+            held.append(weakref.ref(image))
+            yield image
+            del image
+            assert sum(one() is not None for one in held) <= 1
+
+    inputs = edge_images.to_inputs(one_by_one(), about)
+    np.testing.assert_allclose(inputs[:, 0, 0, 0], (np.arange(4) / 255 - 0.5) / 0.25, rtol=1e-6)
+    assert edge_images.to_inputs(iter(()), about).shape == (0, 3, 3, 1)
+    assert inputs.dtype == np.float32
 
 
 @pytest.mark.parametrize(

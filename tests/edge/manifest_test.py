@@ -48,12 +48,19 @@ def test_newer_version_says_what_to_do(make_bundle):
         ("source", "0" * 63, "source is"),
         ("source", None, "source is None"),
         ("format", "zip", "It is no ss_tf edge bundle"),
-        ("unknown", 1, "The list of fields is"),
+        ("unknown", 1, r"It lacks the fields \[\] and has \['unknown'\] beside them"),
     ],
 )
 def test_each_field_is_checked(make_bundle, field, value, message):
     fields = json.loads(make_bundle().about.to_json()) | {field: value}
     with pytest.raises(ValueError, match=message):
+        Manifest.from_json(json.dumps(fields))
+
+
+def test_a_missing_field_is_named(make_bundle):
+    fields = json.loads(make_bundle().about.to_json())
+    del fields["source"]
+    with pytest.raises(ValueError, match=r"It lacks the fields \['source'\]"):
         Manifest.from_json(json.dumps(fields))
 
 
