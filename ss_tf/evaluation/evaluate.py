@@ -24,6 +24,7 @@ from ss_tf.evaluation import (
 from ss_tf.evaluation.networks import Networks
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.evaluation.stored_predictions import StoredPredictions
+from ss_tf.routing import fitted_policy, int8_networks
 from ss_tf.training import randomness
 from ss_tf.training.run_dir import RunDir
 
@@ -49,9 +50,11 @@ def evaluate_run(config: RunConfig, run: RunDir, *, command: str) -> pathlib.Pat
     run.superclass_map()  # Refuses a folder that is no run, before a data set is loaded for it.
     randomness.set_up(seed=config.seed, deterministic=config.deterministic)
     dataset = catalog.load(config.data)
+    # Before they are run: what replaces one meanwhile was not fitted to.
+    networks = int8_networks.stored_digest(run, run.superclass_map(), base=config.base)
     predictions = predict(config, run, dataset=dataset, command=command)
     # First, for a policy without predictions is of use, one of other networks is not.
-    soft_routing.store(predictions.policy, run)
+    fitted_policy.store(predictions.policy, run, networks=networks)
     prediction_file.write(predictions, run.predictions_file)
     _keep_thumbnails(predictions, dataset, run.predictions_file.with_name(thumbnail_file.NAME))
     return run.predictions_file

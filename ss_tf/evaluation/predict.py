@@ -16,7 +16,7 @@ from ss_tf.data.image_files import UnreadableImageError
 from ss_tf.evaluation import prediction_format
 from ss_tf.evaluation.prediction_format import Prediction, ScoredLabel
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.routing import loading
+from ss_tf.routing import fitted_policy, loading
 from ss_tf.routing.router import Router
 from ss_tf.training.run_dir import RunDir
 
@@ -100,7 +100,7 @@ def predict_images(
         raise ValueError(f"top_k is {top_k}, expected at least 1.")
     superclass_map = run.superclass_map()
     image_format = catalog.image_format(config.data.name)
-    policy = loading.load_policy(run, routing)
+    policy = fitted_policy.load(config, run, routing)
     router = loading.load_router(
         config, run, image_format=image_format, policy=policy, cache_bytes=cache_bytes
     )

@@ -18,7 +18,6 @@ from ss_tf.routing import decisions as routing
 from ss_tf.routing import fit_policy
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.probabilities import superclass_probabilities
-from ss_tf.training.run_dir import RunDir
 
 if TYPE_CHECKING:  # Networks bring TensorFlow with them.
     from ss_tf.data.examples import Dataset
@@ -133,18 +132,6 @@ def measure(
         **{s: _effort(decisions.opened.get(s), superclass_map) for s in ("hard", "soft")},
         **{f"soft_minus_hard_{name}": value for name, value in compared.items()},
     }
-
-
-def store(policy: RoutingPolicy | None, run: RunDir) -> None:
-    """Writes a policy as the run's routing.json, whole or not at all.
-
-    Where none was fitted, an older one is removed: the networks that it was fitted to would have
-    given one again, so these are others, and for others its thresholds mean nothing.
-    """
-    if policy is None:
-        run.routing_file.unlink(missing_ok=True)
-        return
-    policy.save(run.routing_file)
 
 
 def _effort(is_open: np.ndarray | None, superclass_map: SuperclassMap) -> dict[str, float | str]:

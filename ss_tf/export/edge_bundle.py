@@ -20,7 +20,7 @@ from ss_tf.export import saved_model, tflite
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.resnet import build_resnet
-from ss_tf.routing import int8_networks, loading
+from ss_tf.routing import fitted_policy, int8_networks
 from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
 
@@ -44,7 +44,7 @@ def export_bundle(config: RunConfig, run: RunDir, *, routing: str, output: pathl
         one is damaged, or networks have another layout than the base; the message says what to do.
     """
     labels_map = run.superclass_map()
-    policy = loading.load_policy(run, routing)
+    policy = fitted_policy.load(config, run, routing)
     saved_model.check_is_new(output)
     image_format = catalog.image_format(config.data.name)
     networks = int8_networks.load(config, run, labels_map)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ss_tf.config import RunConfig
 from ss_tf.data import catalog
 from ss_tf.export import saved_model
-from ss_tf.routing import loading
+from ss_tf.routing import fitted_policy, loading
 from ss_tf.training.run_dir import RunDir
 
 _WIDTH = 100
@@ -38,7 +38,7 @@ def export_saved_model(
       OSError: if it cannot be written.
     """
     superclass_map = run.superclass_map()
-    policy = loading.load_policy(run, routing)
+    policy = fitted_policy.load(config, run, routing)
     saved_model.check_is_new(output)  # Before the seconds that loading takes.
     image_format = catalog.image_format(config.data.name)
     router = loading.load_router(config, run, image_format=image_format, policy=policy)

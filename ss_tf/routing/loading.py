@@ -16,7 +16,6 @@ from ss_tf.models import integer_network, quantization, resnet, trunk
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.models.pure_network import PureNetwork
 from ss_tf.routing.all_resident import AllResident
-from ss_tf.routing.fit_policy import FEWEST_IMAGES
 from ss_tf.routing.flat_part import HEAD_KERNEL
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.resident_network import ResidentNetwork
@@ -26,23 +25,6 @@ from ss_tf.training.run_dir import RunDir
 
 # Filters of a model of which only the operations count.
 _NARROW = 4
-
-
-def load_policy(run: RunDir, routing: str) -> RoutingPolicy:
-    """Returns the policy of --routing: "hard", or the run's fitted one.
-
-    Raises:
-      ValueError: if none was fitted, or the file is no policy.
-    """
-    if routing == "hard":
-        return HARD
-    if not run.routing_file.is_file():
-        raise ValueError(
-            f"--routing={routing} needs {run.routing_file}, which is missing. "
-            f"Run eval.py --run_dir={run.path} first: it fits the policy, to a whole bank and on "
-            f"{FEWEST_IMAGES} minival images at least."
-        )
-    return RoutingPolicy.load(run.routing_file)
 
 
 def load_router(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-import pathlib
 import reprlib
 import types
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from ss_tf import files
 
 _VERSION = 1
 # The temperatures of a thousand superclasses take a tenth of it.
-_LARGEST_BYTES = 2**20
+LARGEST_BYTES = 2**20
 _LARGEST_TOP_K = 1000
 # Logits divided by these are still numbers in float32.
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 1e-3, 1e3
@@ -106,16 +105,12 @@ class RoutingPolicy:
           ValueError: if the text is too long or no JSON, is of another version, a field is missing,
             unknown or there twice, or a setting is not as `RoutingPolicy` wants it.
         """
-        if len(text) > _LARGEST_BYTES:
-            raise ValueError(
-                f"A routing policy has {len(text)} characters, expected at most {_LARGEST_BYTES}."
-            )
-        try:
-            fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
-        except RecursionError as error:
-            raise ValueError("A routing policy is nested too deep, expected one object.") from error
-        if not isinstance(fields, dict):
-            raise ValueError(f"A routing policy is one object, got {type(fields).__name__}.")
+        return cls.from_fields(read_object(text))
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, object]) -> RoutingPolicy:
+        """Does what `from_json` does, for JSON that was read."""
+        fields = dict(fields)
         version = fields.pop("version", None)
         good = type(version) is int and version == _VERSION
         _check(good, "version of a routing policy", version, _VERSION)
@@ -128,27 +123,24 @@ class RoutingPolicy:
             )
         return cls(**fields)
 
-    @classmethod
-    def load(cls, path: pathlib.Path) -> RoutingPolicy:
-        """Reads the JSON file `path`.
 
-        Raises:
-          ValueError: as `from_json`; the message names the file.
-          OSError: if it cannot be opened.
-        """
-        with open(path, "rb") as file:
-            # Not all of it: a file of a stranger can be larger than memory.
-            data = file.read(_LARGEST_BYTES + 1)
-        if len(data) > _LARGEST_BYTES:
-            raise ValueError(f"{path} is over {_LARGEST_BYTES} bytes, too long for a policy.")
-        try:
-            return cls.from_json(data.decode("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is no routing policy: {error}") from error
+def read_object(text: str) -> dict[str, object]:
+    """Reads the JSON object that a policy is, and whatever fields it has.
 
-    def save(self, path: pathlib.Path) -> None:
-        """Writes the policy as a JSON file, whole or not at all."""
-        files.write_atomically(pathlib.Path(path), self.to_json().encode())
+    Raises:
+      ValueError: if the text is too long or no object, or a field is there twice.
+    """
+    if len(text) > LARGEST_BYTES:
+        raise ValueError(
+            f"A routing policy has {len(text)} characters, expected at most {LARGEST_BYTES}."
+        )
+    try:
+        fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("A routing policy is nested too deep, expected one object.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"A routing policy is one object, got {type(fields).__name__}.")
+    return fields
 
 
 def _is_number(value: object, lowest: float, highest: float) -> bool:

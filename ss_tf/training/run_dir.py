@@ -39,7 +39,7 @@ class RunDir:
       *_checkpoint.safetensors    state of an unfinished phase
       metrics.jsonl, tensorboard/ one record per epoch
     bank/SUPERCLASS.safetensors   compressed delta of each sub network to the base
-    routing.json                  the routing policy that eval.py fitted on minival
+    routing.json                  policy that eval.py fitted on minival, and to which networks
     report/                       predictions.npz and what is computed from it: results.json, ...
     export/FORMAT/                what export.py made of the run: saved_model, tflite, tflite_plain
     ```

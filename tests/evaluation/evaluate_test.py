@@ -18,7 +18,7 @@ from ss_tf.evaluation import (
 from ss_tf.evaluation.results import NOT_EVALUATED
 from ss_tf.models import integer_network
 from ss_tf.report import folder
-from ss_tf.routing import fit_policy, loading
+from ss_tf.routing import fit_policy, fitted_policy, loading
 from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
 
@@ -130,7 +130,7 @@ def test_run_without_networks_is_not_evaluated_and_reported_so(
     run_config, empty_run, dataset, monkeypatch
 ):
     monkeypatch.setattr(catalog, "load", lambda config: dataset)
-    SOFT.save(empty_run.routing_file)  # Of networks that were here once.
+    fitted_policy.store(SOFT, empty_run, networks="other")  # Of networks that were here once.
     path = evaluate.evaluate_run(run_config(), empty_run, command="eval.py --run_dir=x")
     assert path == empty_run.path / "report" / "predictions.npz"
     assert not empty_run.routing_file.exists()
@@ -176,11 +176,12 @@ def test_damaged_network_leaves_the_old_predictions(run_config, empty_run, datas
     evaluate.evaluate_run(run_config(), empty_run, command="first")
     before = empty_run.predictions_file.read_bytes()
     files.write_atomically(empty_run.float_file("flat"), b"damaged")
-    SOFT.save(empty_run.routing_file)
+    fitted_policy.store(SOFT, empty_run, networks="other")
+    policy = empty_run.routing_file.read_bytes()
     with pytest.raises(ValueError, match=r"networks/flat/float\.safetensors is not a whole"):
         evaluate.evaluate_run(run_config(), empty_run, command="second")
     assert empty_run.predictions_file.read_bytes() == before
-    assert loading.load_policy(empty_run, "soft") == SOFT
+    assert empty_run.routing_file.read_bytes() == policy
 
 
 def test_folder_that_is_no_run_is_refused_before_data_are_loaded(run_config, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from PIL import Image
 from ss_tf.data import catalog, examples, input_pipeline
 from ss_tf.deltas import bank
 from ss_tf.evaluation import predict, prediction_format
-from ss_tf.routing import loading
+from ss_tf.routing import fitted_policy, int8_networks, loading
 from ss_tf.routing.policy import RoutingPolicy
 
 
@@ -118,13 +118,15 @@ def test_a_fitted_policy_lets_images_exit_or_abstain(
     run, config = write_run("flat"), run_config(sub_init="flat")
     with pytest.raises(ValueError, match=r"--routing=soft needs .*routing\.json, which is missing"):
         predict.predict_images(config, run, photos, routing="soft")
-    RoutingPolicy(early_exit=0.0).save(run.routing_file)
+    digest = int8_networks.stored_digest(run, run.superclass_map(), base="flat")
+    fitted_policy.store(RoutingPolicy(early_exit=0.0), run, networks=digest)
     for prediction in predict.predict_images(config, run, photos, routing="soft", top_k=6):
         assert prediction.opened == ()
         assert len(prediction.top) == 6
         assert prediction.top[0].label == prediction.subclass
         assert sum(scored.probability for scored in prediction.top) == pytest.approx(1, rel=1e-5)
-    RoutingPolicy(top_k=2, abstain_below=1.0).save(run.routing_file)
+    abstaining = RoutingPolicy(top_k=2, abstain_below=1.0)
+    fitted_policy.store(abstaining, run, networks=digest)
     for prediction in predict.predict_images(config, run, photos, routing="soft", top_k=6):
         assert prediction.subclass is None
         of_two = {scored.superclass for scored in prediction.top}

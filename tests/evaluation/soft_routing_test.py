@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -7,8 +6,7 @@ import pytest
 from ss_tf.data.examples import Examples
 from ss_tf.evaluation import gather, soft_routing, systems
 from ss_tf.evaluation.results import NOT_EVALUATED
-from ss_tf.routing import fit_policy, loading
-from ss_tf.routing.policy import RoutingPolicy
+from ss_tf.routing import fit_policy
 
 WIDTHS = {"flat": 6, "super": 3, "sub/bird": 3, "sub/boat": 2}
 
@@ -128,22 +126,6 @@ def test_what_was_not_fitted_is_not_evaluated(decisions, superclass_map):
     assert routing.pop("hard") == {"sub_networks_per_image": 7 / 8, "early_exits": 0}
     assert set(routing.pop("soft").values()) == {NOT_EVALUATED}
     assert set(routing.values()) == {NOT_EVALUATED}
-
-
-def test_what_is_stored_is_what_the_router_gets(measured, empty_run):
-    RoutingPolicy(top_k=3).save(empty_run.routing_file)
-    expected = RoutingPolicy(top_k=2, tau=0.75, temperatures={"bird": 0.5})
-    soft_routing.store(expected, empty_run)
-    assert loading.load_policy(empty_run, "soft") == expected
-    told = json.dumps(measured["routing"]["policy"])
-    assert RoutingPolicy.from_json(told) == expected
-
-
-def test_where_nothing_was_fitted_an_older_policy_goes(empty_run):
-    soft_routing.store(None, empty_run)
-    RoutingPolicy(top_k=3).save(empty_run.routing_file)
-    soft_routing.store(None, empty_run)
-    assert not empty_run.routing_file.exists()
 
 
 def test_validation_runs_the_sub_networks_that_the_policy_opens(

@@ -5,7 +5,7 @@ from ss_tf.edge.bundle import Bundle
 from ss_tf.edge.diff import Region
 from ss_tf.export import edge_bundle, tflite
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.routing import int8_networks
+from ss_tf.routing import fitted_policy, int8_networks
 from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
 
@@ -63,7 +63,8 @@ def test_bundle_gives_every_network_back(run_config, run, tmp_path):
 
 def test_soft_routing_takes_the_fitted_policy(run_config, run, tmp_path):
     policy = RoutingPolicy(top_k=2, tau=0.75, temperatures={"cat": 1.5})
-    policy.save(run.routing_file)
+    digest = int8_networks.stored_digest(run, MAP, base="super")
+    fitted_policy.store(policy, run, networks=digest)
     _export(run_config, run, tmp_path / "soft", routing="soft")
     assert Bundle(tmp_path / "soft").manifest.policy == policy
 

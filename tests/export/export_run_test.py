@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from ss_tf.export import export_run
 from ss_tf.hierarchy.superclass_map import SuperclassMap
-from ss_tf.routing import loading
+from ss_tf.routing import fitted_policy, int8_networks, loading
 from ss_tf.routing.policy import HARD, RoutingPolicy
 from ss_tf.routing.router import Router
 from ss_tf.training.run_dir import RunDir
@@ -79,7 +79,8 @@ def test_text_tells_size_signatures_and_what_to_do_next(run_config, run, tmp_pat
 
 @pytest.mark.slow
 def test_soft_routing_takes_the_fitted_policy(run_config, run, tmp_path):
-    RoutingPolicy(top_k=2).save(run.routing_file)
+    digest = int8_networks.stored_digest(run, MAP, base="super")
+    fitted_policy.store(RoutingPolicy(top_k=2), run, networks=digest)
     images = tf.zeros([1, 2, 2, 3])
     opened = {}
     for routing in ("hard", "soft"):

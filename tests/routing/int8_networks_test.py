@@ -49,6 +49,23 @@ def test_networks_of_a_run_are_those_that_were_written(config, run, drawn):
     assert int8_networks.digest(found) == int8_networks.digest(drawn)
 
 
+def test_files_tell_the_digest_of_their_networks(config, run, drawn):
+    stored = int8_networks.stored_digest(run, MAP, base="super")
+    assert stored == int8_networks.digest(drawn)
+    # Nothing is read of a superclass that is not the run's, or has one label.
+    for name in ("b", "other"):
+        bank.entry_path(run.bank_dir, name).write_bytes(b"damaged")
+    assert int8_networks.stored_digest(run, MAP, base="super") == stored
+    bank.entry_path(run.bank_dir, "c").unlink()
+    present = {name: drawn[name] for name in ("", "a")}
+    assert int8_networks.stored_digest(run, MAP, base="super") == int8_networks.digest(present)
+    only_a = {"a": drawn["a"]}
+    assert int8_networks.stored_digest(run, MAP, base=None) == int8_networks.digest(only_a)
+    bank.entry_path(run.bank_dir, "a").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"a\.safetensors is not a whole"):
+        int8_networks.stored_digest(run, MAP, base="super")
+
+
 def test_a_missing_network_is_named(config, run):
     bank.entry_path(run.bank_dir, "c").unlink()
     with pytest.raises(ValueError, match=r"has no sub network of c\. Run train\.py"):

@@ -10,7 +10,7 @@ from ss_tf.deltas import bank
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import heads, integer_network, quantization, trunk
 from ss_tf.routing import loading
-from ss_tf.routing.policy import HARD, RoutingPolicy
+from ss_tf.routing.policy import RoutingPolicy
 from ss_tf.training.run_dir import RunDir
 
 # As many classes as the fixture's networks have: 3 superclasses of 5, 1 and 2.
@@ -195,15 +195,3 @@ def test_networks_that_do_not_fit_are_refused(config, run, networks):
     base = dataclasses.replace(networks[None], floats=floats)
     with pytest.raises(ValueError, match=r"x is not of the form .* the network has no bn1/gamma"):
         loading._pure(quantization.quantize(None), base, path="x")
-
-
-def test_soft_routing_takes_what_was_fitted(tmp_path):
-    run = RunDir(tmp_path)
-    assert loading.load_policy(run, "hard") == HARD
-    with pytest.raises(
-        ValueError, match=r"--routing=soft needs .*routing.json.*Run eval.py .*100 minival"
-    ):
-        loading.load_policy(run, "soft")
-    fitted = RoutingPolicy(top_k=2, tau=0.5, temperatures={"a": 1.5})
-    fitted.save(run.routing_file)
-    assert loading.load_policy(run, "soft") == fitted

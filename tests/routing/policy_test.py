@@ -61,11 +61,6 @@ def test_reading_undoes_writing(drawn):
     assert RoutingPolicy.from_json(drawn.to_json()) == drawn
 
 
-def test_a_file_is_read_as_it_was_saved(tmp_path):
-    FULL.save(tmp_path / "new" / "policy.json")
-    assert RoutingPolicy.load(tmp_path / "new" / "policy.json") == FULL
-
-
 def test_a_policy_cannot_be_changed():
     given = {"bird": 2.0}
     made = RoutingPolicy(temperatures=given)
@@ -155,19 +150,3 @@ def test_other_texts_are_refused(text, message):
 def test_deep_values_are_refused_whatever_their_depth(depth):
     with pytest.raises(ValueError, match=r"tau is|nested too deep"):
         RoutingPolicy.from_json(_json(tau="DEEP").replace('"DEEP"', "[" * depth + "]" * depth))
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"\xff", "bad.json is no routing policy: 'utf-8' codec"),
-        (b"{", "bad.json is no routing policy: Expecting property name"),
-        (b" " * (2**20 + 1), "bad.json is over 1048576 bytes"),
-    ],
-    ids=range(3),
-)
-def test_a_bad_file_is_named(tmp_path, data, message):
-    path = tmp_path / "bad.json"
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=message):
-        RoutingPolicy.load(path)
