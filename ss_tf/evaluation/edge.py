@@ -18,8 +18,9 @@ from ss_tf.data.image_files import read_image
 from ss_tf.edge import images as edge_images
 from ss_tf.edge.classifier import EdgeClassifier
 from ss_tf.edge.manifest import Manifest
-from ss_tf.evaluation import metrics, provenance, systems
+from ss_tf.evaluation import gather, metrics, provenance
 from ss_tf.evaluation.networks import Networks
+from ss_tf.evaluation.stored_predictions import superclasses_with_sub
 from ss_tf.routing import decisions, int8_networks
 from ss_tf.routing.decisions import Routed
 from ss_tf.routing.probabilities import softmax, superclass_probabilities
@@ -94,7 +95,7 @@ def measure(
     )
     paired = metrics.paired_difference(*labels.values(), true=examples.labels)
     same_superclass = np.equal(*superclasses.values())
-    with_sub = list(systems.superclasses_with_sub(dataset.superclass_map))
+    with_sub = list(superclasses_with_sub(dataset.superclass_map))
     return {
         "schema_version": _SCHEMA_VERSION,
         "num_examples": len(examples),
@@ -177,7 +178,7 @@ def _route_run(
         like.policy,
         base_label_probabilities=softmax(base_logits) if config.base == FLAT else None,
     )
-    subs = systems.sub_logits(
+    subs = gather.sub_logits(
         "int8", examples, superclass_map=labels_map, networks=networks, reached=is_open
     )
     return decisions.decide(base_logits, subs, labels_map, policy=like.policy, **kind)

@@ -171,7 +171,7 @@ def test_what_was_drawn_otherwise_is_not_taken(tmp_path, monkeypatch):
     assert folder != runs.drawn_dir(tmp_path, dataclasses.replace(runs.SMALL, subclasses=5))
     source = tmp_path / "runs.py"
     source.write_text(
-        runs._SOURCES[0].read_text().replace("_STEP, _SPREAD = 5", "_STEP, _SPREAD = 4")
+        runs._SOURCES[0].read_text().replace("_STEP, _SPREAD = 3", "_STEP, _SPREAD = 4")
     )
     monkeypatch.setattr(runs, "_SOURCES", (source, *runs._SOURCES[1:]))
     assert folder != runs.drawn_dir(tmp_path, runs.SMALL)
