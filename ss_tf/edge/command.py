@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ss_tf.edge import images as edge_images
 from ss_tf.edge.classifier import Answer, EdgeClassifier
+from ss_tf.edge.network import ACCELERATORS, CPU
 
 _STOPPED = 130
 # In memory at a time; a sub network is made once for all of these.
@@ -24,8 +25,13 @@ def main(arguments: Sequence[str]) -> int:
     exit_code = 0
     try:
         classifier = EdgeClassifier(
-            options.bundle, num_threads=options.num_threads, cache_bytes=cache_bytes
+            options.bundle,
+            num_threads=options.num_threads,
+            cache_bytes=cache_bytes,
+            accelerator=options.accelerator,
         )
+        if options.accelerator != CPU:
+            print(f"ss_tf.edge: runs on the {classifier.accelerator}", file=sys.stderr)
         manifest = classifier.manifest
         side = edge_images.decoded_side(manifest.image_size)
         for start in range(0, len(options.images), _IMAGES_TOGETHER):
@@ -56,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("bundle", help="folder that export.py --format=tflite made")
     parser.add_argument("images", nargs="+", help="image files")
     parser.add_argument("--num_threads", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--accelerator",
+        choices=ACCELERATORS,
+        default=CPU,
+        help="what networks run on; default: cpu. gpu: an error where there is none",
+    )
     parser.add_argument(
         "--cache_mb",
         type=megabytes,
