@@ -11,7 +11,6 @@ from routing_systems import measure, mixes, runs
 from routing_systems.measure import CACHED, EFFICIENT, FLAT, SHARED, VANILLA, Effort
 from routing_systems.process import Worker
 from ss_tf.models import int8_grid, integer_network
-from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.training.run_dir import SUPER, RunDir
 
 NOT_EVALUATED = "not evaluated"
@@ -23,7 +22,7 @@ def drawn(shape: runs.Shape, work_dir: pathlib.Path, *, effort: Effort) -> dict[
     work_dir.mkdir(parents=True, exist_ok=True)
     images = work_dir / "images.npy"
     np.save(images, runs.draw_images(effort.batches[-1], shape, seed=1))
-    body = _body(work_dir / "body.safetensors", shape)
+    body = runs.kept_body(work_dir, shape)
     plain, shared = work_dir / "plain", work_dir / "shared_trunk"
     runs.write(plain, body, shape, superclasses=shape.superclasses)
     runs.write(
@@ -117,9 +116,3 @@ def _growth(folders, *, images: pathlib.Path, effort: Effort) -> list[dict[str, 
         time = timed["ms_per_image"][EFFICIENT]
         rows.append({"superclasses": count, **memory[EFFICIENT], "ms_per_image": time})
     return rows
-
-
-def _body(file: pathlib.Path, shape: runs.Shape) -> IntegerNetwork:
-    if not file.is_file():
-        integer_network.save(runs.draw_body(shape), file)
-    return integer_network.load(file)

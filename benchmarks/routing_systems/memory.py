@@ -13,6 +13,11 @@ def resident_bytes() -> int:
     return _field("VmRSS")
 
 
+def anonymous_bytes() -> int:
+    """Returns what is in memory now and is not of files, whose pages can be read again."""
+    return _field("RssAnon")
+
+
 def peak_bytes() -> int:
     """Returns the most that was, since the process began or `reset_peak`."""
     # Not ru_maxrss, which begins with the peak of the parent.

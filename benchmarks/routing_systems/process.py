@@ -14,13 +14,13 @@ _BENCHMARKS = pathlib.Path(__file__).parents[1]
 class Worker:
     """A process of `worker`. Close it, or use it in a with statement."""
 
-    def __init__(self):
-        """Starts the process; its imports go on while others start."""
+    def __init__(self, module: str = "routing_systems.worker"):
+        """Starts the process of a module; its imports go on while others start."""
         path = os.pathsep.join(
             [str(_BENCHMARKS.parent), str(_BENCHMARKS), os.environ.get("PYTHONPATH", "")]
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "routing_systems.worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -42,7 +42,7 @@ class Worker:
             self._is_ready = self._answer()["ready"]
 
     def ask(self, do: str, **arguments: object) -> dict:
-        """Has a method of `worker.Commands` called; returns its answer.
+        """Has a method of the module's `Commands` called; returns its answer.
 
         Raises:
           RuntimeError: if the process ends instead.

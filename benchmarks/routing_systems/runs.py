@@ -98,6 +98,14 @@ def draw_body(shape: Shape, *, seed: int = 0) -> IntegerNetwork:
     return int8_grid.to_integer(qat_model, {"network": "synthetic"})
 
 
+def kept_body(folder: pathlib.Path, shape: Shape) -> IntegerNetwork:
+    """Returns a drawn ResNet-18 that is kept in a folder, drawn now if it is not there."""
+    file = folder / "body.safetensors"
+    if not file.is_file():
+        integer_network.save(draw_body(shape), file)
+    return integer_network.load(file)
+
+
 def draw_images(count: int, shape: Shape, *, seed: int) -> np.ndarray:
     """Returns float32 `[count, image_size, image_size, channels]`."""
     generator = np.random.default_rng(seed)

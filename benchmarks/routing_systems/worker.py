@@ -6,15 +6,12 @@ It answers each with a line of JSON on standard output. `process.Worker` is the 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import pathlib
-import sys
 import time
 
 import numpy as np
 
-from routing_systems import memory, profile, runs, systems
+from routing_systems import answering, memory, profile, runs, systems
 from ss_tf.training.run_dir import RunDir
 
 
@@ -98,18 +95,5 @@ class Commands:
         return np.array(self._images[call["rows"]]), given
 
 
-def main() -> None:
-    """Answers until there is no more to read."""
-    # Whatever else is printed must not come between the answers.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    commands = Commands()
-    print(json.dumps({"ready": True}), file=answers)
-    for line in sys.stdin:
-        command = json.loads(line)
-        answer = getattr(commands, command.pop("do"))(**command)
-        print(json.dumps(answer), file=answers)
-
-
 if __name__ == "__main__":
-    main()
+    answering.serve(Commands())

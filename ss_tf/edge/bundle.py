@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pathlib
 
@@ -51,7 +52,7 @@ class Bundle:
         return _read(self.base_file, self.manifest.base)
 
     def sub(self, superclass_name: str, *, base: bytes, num_threads: int = 1) -> bytes:
-        """Makes the .tflite file of a sub network.
+        """Makes the .tflite file of a sub network, and checks its digest.
 
         Args:
           superclass_name: whose; one of `manifest.subs`.
@@ -61,17 +62,66 @@ class Bundle:
         Raises:
           ValueError: naming the file, if it is missing, damaged, or of another bundle.
         """
+        delta = self.delta(superclass_name)
+        network = delta.restore(base, num_threads=num_threads)
+        delta.check(network)
+        return network
+
+    def delta(self, superclass_name: str) -> Delta:
+        """Reads the delta of a sub network, and checks its digest.
+
+        Raises:
+          ValueError: naming the file, if it is missing, damaged, or another network's.
+        """
         path, facts = delta_file(self.path, superclass_name), self.manifest.subs[superclass_name]
-        delta = _read(path, facts.delta)
-        base_sha256 = bytes.fromhex(self.manifest.base.sha256)
+        data = _read(path, facts.delta)
         try:
-            # Which checks the network's digest, and that against the manifest's comes next.
-            network = patch.apply(base, delta, base_sha256=base_sha256, num_threads=num_threads)
+            result_sha256 = patch.result_sha256(data)
         except ValueError as error:
             raise ValueError(f"{path} cannot be used: {error}") from error
-        if patch.result_sha256(delta).hex() != facts.network.sha256:
+        if result_sha256.hex() != facts.network.sha256:
             raise ValueError(f"{path} gives another network than the manifest says.")
-        return network
+        return Delta(path, data, base_sha256=bytes.fromhex(self.manifest.base.sha256))
+
+
+@dataclasses.dataclass(frozen=True)
+class Delta:
+    """The delta of a sub network, as it is on disk.
+
+    Attributes:
+      path: of its file.
+      data: what is in it.
+      base_sha256: digest of the base.
+    """
+
+    path: pathlib.Path
+    data: bytes
+    base_sha256: bytes
+
+    def restore(self, base: bytes, *, num_threads: int = 1) -> bytes:
+        """Makes the sub network's .tflite file, which is not to be used before `check`.
+
+        Args:
+          base: what `Bundle.base` returned. Not modified.
+          num_threads: that share the work.
+
+        Raises:
+          ValueError: naming the file, if it is damaged, or of another bundle.
+        """
+        try:
+            return patch.apply_unchecked(
+                base, self.data, base_sha256=self.base_sha256, num_threads=num_threads
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.path} cannot be used: {error}") from error
+
+    def check(self, network: bytes) -> None:
+        """Raises ValueError, naming the file, unless a network has the digest that it should.
+
+        Other threads run meanwhile.
+        """
+        if hashlib.sha256(network).digest() != patch.result_sha256(self.data):
+            raise ValueError(f"{self.path} cannot be used: what it gives has another SHA-256.")
 
 
 def base_file(bundle_dir: pathlib.Path, base_kind: str) -> pathlib.Path:

@@ -14,11 +14,11 @@ from ss_tf.edge import images as edge_images
 from ss_tf.edge.bundle import Bundle
 from ss_tf.edge.live_networks import LiveNetworks
 from ss_tf.edge.manifest import Manifest
+from ss_tf.edge.network import ACCELERATORS, CPU
 from ss_tf.routing import decisions
 from ss_tf.routing.probabilities import softmax, superclass_probabilities
 from ss_tf.routing.sub_logits import SubLogits
 
-ACCELERATORS = ("cpu",)
 # LiteRT crashes where the system has no more threads to give.
 _MOST_THREADS = 1024
 
@@ -62,7 +62,7 @@ class EdgeClassifier:
         bundle_dir: str | os.PathLike,
         *,
         num_threads: int = 1,
-        accelerator: str = "cpu",
+        accelerator: str = CPU,
         cache_bytes: int | None = None,
     ):
         """Reads the manifest and makes the base's interpreter.
@@ -70,14 +70,15 @@ class EdgeClassifier:
         Args:
           bundle_dir: folder that `export.py --format=tflite` made.
           num_threads: of each interpreter, and of making sub networks; 1 to 1024.
-          accelerator: "cpu".
+          accelerator: what networks run on: "cpu"; "gpu", which is an error where there is none;
+            or "gpu_or_cpu", which then is the CPU. `EdgeClassifier.accelerator` tells which.
           cache_bytes: what the .tflite files of live sub networks may take together, next to the
             base's; the sub networks that were used last stay. None has room for one. 0 keeps one
             network live at a time, the base included, which is made anew after every sub network.
 
         Raises:
           ValueError: if the bundle is damaged or of a newer version, or an argument is none of
-            those told.
+            those told; NoGpuError, which is one, if there is no GPU and has to be.
         """
         if accelerator not in ACCELERATORS:
             raise ValueError(
@@ -91,12 +92,19 @@ class EdgeClassifier:
             )
         self._lock = threading.Lock()
         bundle = Bundle(pathlib.Path(bundle_dir))
-        self._networks = LiveNetworks(bundle, num_threads=num_threads, cache_bytes=cache_bytes)
+        self._networks = LiveNetworks(
+            bundle, num_threads=num_threads, cache_bytes=cache_bytes, accelerator=accelerator
+        )
 
     @property
     def manifest(self) -> Manifest:
         """What the bundle says of itself."""
         return self._networks.bundle.manifest
+
+    @property
+    def accelerator(self) -> str:
+        """What the networks run on, "cpu" or "gpu"."""
+        return self._networks.accelerator
 
     @property
     def loaded(self) -> tuple[str, ...]:

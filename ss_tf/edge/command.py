@@ -11,6 +11,7 @@ import numpy as np
 from ss_tf.edge import images as edge_images
 from ss_tf.edge.classifier import Answer, EdgeClassifier
 from ss_tf.edge.manifest import Manifest
+from ss_tf.edge.network import ACCELERATORS, CPU
 
 _STOPPED = 130
 # As networks see them, in memory at a time; a sub network is made once for all of these.
@@ -27,8 +28,13 @@ def main(arguments: Sequence[str]) -> int:
     exit_code = 0
     try:
         classifier = EdgeClassifier(
-            options.bundle, num_threads=options.num_threads, cache_bytes=cache_bytes
+            options.bundle,
+            num_threads=options.num_threads,
+            cache_bytes=cache_bytes,
+            accelerator=options.accelerator,
         )
+        if options.accelerator != CPU:
+            print(f"ss_tf.edge: runs on the {classifier.accelerator}", file=sys.stderr)
         for start in range(0, len(options.images), _IMAGES_TOGETHER):
             paths, read = options.images[start : start + _IMAGES_TOGETHER], []
             answers = classifier.classify_many(_pixels(paths, classifier.manifest, read=read))
@@ -66,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("bundle", help="folder that export.py --format=tflite made")
     parser.add_argument("images", nargs="+", help="image files")
     parser.add_argument("--num_threads", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--accelerator",
+        choices=ACCELERATORS,
+        default=CPU,
+        help="what networks run on; default: cpu. gpu: an error where there is none",
+    )
     parser.add_argument(
         "--cache_mb",
         type=megabytes,

@@ -12,19 +12,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ss_tf.edge import packing
+from ss_tf.edge.packing import ZEROS
+
 MAGIC = b"SSTFDELT"
 VERSION = 1
-# Bits per field -> the field that stands for no difference.
-ZEROS = {2: 1, 4: 7}
-# Differences as they are, byte by byte; and of words of 32 bits.
-BYTES, WORDS = 8, 32
+# Differences of words of 32 bits, and of such words from products.
+WORDS, PRODUCTS = 32, 64
+_KINDS = (*ZEROS, WORDS, PRODUCTS)
 # Magic, version, number of groups, bytes of a network, reserved, digests of base and result.
 _HEADER = struct.Struct("<8sIIII32s32s")
 # Bits, reserved, ranges, exceptions, packed bytes, bytes of the stream.
 _GROUP = struct.Struct("<B3sIIII")
 _MOST_GROUPS, _MOST_RANGES = 1024, 1 << 16
-# A range: offset, length, step. An exception: gap, value.
-_RANGE_BYTES, _EXCEPTION_BYTES = 4 + 4 + 1, 4 + 1
+# A range: offset, length, step. An exception: gap, value. Of products: factor, source.
+_RANGE_BYTES, _EXCEPTION_BYTES, _PRODUCT_BYTES = 4 + 4 + 1, 4 + 1, 4 + 4
 # Of a network; offsets have 32 bits.
 LARGEST_NETWORK = 1 << 31
 
@@ -34,14 +36,16 @@ class Group:
     """Ranges of a network whose differences are packed the same way.
 
     Attributes:
-      bits: 2 or 4 for fields, `BYTES` or `WORDS`.
+      bits: 2, 4 or 8 for fields, `WORDS` or `PRODUCTS`.
       offsets: int64, where each range begins in the network; ascending, no overlap.
-      lengths: int64, bytes of each range, at least 1; for words a multiple of 4.
+      lengths: int64, bytes of each range, at least 1; for words and products a multiple of 4.
       steps: uint8, of each range: the difference that one unit of a field stands for, modulo 256.
       places: int64, ascending positions in all ranges together, one after another, where `values`
         are added beside what the fields say; fields only.
       values: uint8, differences modulo 256.
-      packed: uint8, of `packed_bytes`.
+      packed: uint8. Of fields, the mask of `packed_bytes`; of words, four planes of folded
+        differences; of products, before these, where the factor of each range and its first other
+        factor are.
     """
 
     bits: int
@@ -82,7 +86,9 @@ class Header:
 
 def packed_bytes(lengths: np.ndarray, bits: int) -> np.ndarray:
     """Returns how many packed bytes each range takes; every range begins a new byte."""
-    return (lengths * bits + 7) // 8 if bits in ZEROS else lengths
+    if bits in ZEROS:
+        return (lengths * bits + 7) // 8
+    return lengths + _PRODUCT_BYTES if bits == PRODUCTS else lengths
 
 
 def write(header: Header, streams: Sequence[bytes]) -> bytes:
@@ -126,6 +132,8 @@ def read(delta: bytes) -> Header:
         if any(reserved):
             raise ValueError("The delta's header is damaged: reserved bytes are not zero.")
         _check_group(bits, *counts, network_bytes=network_bytes)
+        if bits != PRODUCTS and groups and groups[-1].bits == PRODUCTS:
+            raise ValueError("The delta's header is damaged: groups of products are not the last.")
         stream = memoryview(delta)[start : start + stream_bytes]
         if len(stream) != stream_bytes:
             raise ValueError("The delta is cut in its streams.")
@@ -143,11 +151,14 @@ def write_stream(group: Group) -> tuple[np.ndarray, list[int]]:
         group.offsets.astype("<u4").view(np.uint8),
         group.lengths.astype("<u4").view(np.uint8),
         group.steps,
-        *to_planes(gaps.astype(np.uint32)),
+        *packing.to_planes(gaps.astype(np.uint32)),
         group.values,
     ]
     ends = np.cumsum([part.size for part in parts])
-    packed_ends = ends[-1] + np.cumsum(packed_bytes(group.lengths, group.bits))
+    packed_ends = np.cumsum(packed_bytes(group.lengths, group.bits))
+    if group.bits in ZEROS:
+        packed_ends = packing.mask_ends(group.packed, packed_ends)
+    packed_ends += ends[-1]
     return np.concatenate([*parts, group.packed]), [*ends.tolist(), *packed_ends.tolist()]
 
 
@@ -163,43 +174,58 @@ def read_stream(header: GroupHeader, *, network_bytes: int) -> Group:
     sizes = (4 * ranges, 4 * ranges, ranges, 4 * exceptions, exceptions)
     offsets, lengths, steps, gaps, values, packed = np.split(data, np.cumsum(sizes))
     offsets, lengths = (x.copy().view("<u4").astype(np.int64) for x in (offsets, lengths))
-    places = np.cumsum(from_planes(gaps).astype(np.int64))
+    places = np.cumsum(packing.from_planes(gaps).astype(np.int64))
     ends = offsets + lengths
     if (lengths < 1).any() or (offsets[1:] < ends[:-1]).any() or ends[-1] > network_bytes:
         raise ValueError("The delta is damaged: its ranges overlap or lie outside the network.")
-    if header.bits == WORDS and (lengths % 4).any():
+    if header.bits in (WORDS, PRODUCTS) and (lengths % 4).any():
         raise ValueError("The delta is damaged: a range of words has a part of a word.")
-    if packed_bytes(lengths, header.bits).sum() != packed.size:
+    if not _fits(packed, header.bits, int(packed_bytes(lengths, header.bits).sum())):
         raise ValueError("The delta is damaged: its ranges take other sizes than it says.")
+    if header.bits == PRODUCTS:
+        _check_products(packed, lengths, network_bytes=network_bytes)
     if exceptions and ((np.diff(places) < 1).any() or places[-1] >= lengths.sum()):
         raise ValueError("The delta is damaged: its exceptions lie outside its ranges.")
     return Group(header.bits, offsets, lengths, steps, places, values, packed)
 
 
-def to_planes(words: np.ndarray) -> list[np.ndarray]:
-    """Returns the four bytes of uint32 words apart, the least significant ones first."""
-    return [(words >> np.uint32(8 * plane)).astype(np.uint8) for plane in range(4)]
+def factors(packed: np.ndarray, num_ranges: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where the factor of each range of products is, and its first other factor; int64."""
+    places = packed[: _PRODUCT_BYTES * num_ranges].copy().view("<u4").astype(np.int64)
+    return places[:num_ranges], places[num_ranges:]
 
 
-def from_planes(planes: np.ndarray) -> np.ndarray:
-    """Undoes `to_planes`, of planes one after another."""
-    low, *higher = planes.reshape(4, -1).astype(np.uint32)
-    for plane, values in enumerate(higher, start=1):
-        low |= values << np.uint32(8 * plane)
-    return low
+def folded_differences(group: Group) -> np.ndarray:
+    """Returns what the planes of a group of words or products hold, uint32."""
+    start = _PRODUCT_BYTES * group.offsets.size if group.bits == PRODUCTS else 0
+    return packing.from_planes(group.packed[start:])
 
 
 def _check_group(
     bits: int, num_ranges: int, num_exceptions: int, packed: int, *, network_bytes: int
 ) -> None:
     """Raises ValueError if a group is of an unknown kind, or wants more than a network has."""
-    if bits not in (*ZEROS, BYTES, WORDS):
-        raise ValueError(f"The delta has fields of {bits} bits, expected 2, 4, 8 or 32.")
+    if bits not in _KINDS:
+        raise ValueError(f"The delta has a group of kind {bits}, expected one of {_KINDS}.")
     # What is inflated is bounded by the network that the caller has in memory anyway.
     most_ranges = min(_MOST_RANGES, network_bytes)
-    good = 1 <= num_ranges <= most_ranges and packed <= network_bytes
+    # A mask has a bit for a byte at most.
+    good = 1 <= num_ranges <= most_ranges and packed <= network_bytes * 9 // 8 + 1
     if not good or num_exceptions > (network_bytes if bits in ZEROS else 0):
         raise ValueError("The delta's header is damaged: sizes in it are out of range.")
+
+
+def _fits(packed: np.ndarray, bits: int, num_packed: int) -> bool:
+    """Tells whether a group has as many packed bytes as its ranges take."""
+    return packing.is_masked(packed, num_packed) if bits in ZEROS else packed.size == num_packed
+
+
+def _check_products(packed: np.ndarray, lengths: np.ndarray, *, network_bytes: int) -> None:
+    """Raises ValueError if factors lie outside the network."""
+    factor_places, other_places = factors(packed, lengths.size)
+    ends = max((factor_places + 4).max(), (other_places + lengths).max())
+    if ends > network_bytes:
+        raise ValueError("The delta is damaged: factors lie outside the network.")
 
 
 def _inflate(stream: memoryview, size: int) -> bytes:

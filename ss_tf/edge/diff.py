@@ -10,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ss_tf.deltas import huffman
-from ss_tf.edge import delta_layout
-from ss_tf.edge.delta_layout import BYTES, WORDS, ZEROS, Group
+from ss_tf.edge import delta_layout, packing, patch
+from ss_tf.edge.delta_layout import PRODUCTS, WORDS, Group
+from ss_tf.edge.packing import ZEROS
 
 # Packed bytes after which a new group begins, so that several threads can share the work.
 _GROUP_BYTES = 1 << 19
 # What an exception takes when compressed, seen on real networks.
 _EXCEPTION_BYTES = 2.0
+# Bytes of a file that a packed byte's time is worth: a delta grows by 1 % at most for that.
+_TIME_BYTES = 1 / 256
 # Fields of few values have codes of a bit, which runs and matches undercut where most are the same.
 _STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_FILTERED, zlib.Z_RLE)
 
@@ -28,11 +31,14 @@ class Region(NamedTuple):
       offset: first byte.
       length: bytes.
       is_words: whether these are numbers of 32 or 64 bits instead of int8 ones.
+      factors: where in the network to find what the words are about products of, float32: one
+        number, and the first of as many as there are words. None if they are no products.
     """
 
     offset: int
     length: int
     is_words: bool
+    factors: tuple[int, int] | None = None
 
 
 class _Packed(NamedTuple):
@@ -101,20 +107,19 @@ def _slice(region: Region) -> slice:
 
 
 def _pack_words(before: np.ndarray, after: np.ndarray, region: Region) -> _Packed:
-    """Returns differences of words, folded so that small ones of either sign are small."""
+    """Returns differences of words to the base's, or to products, whichever are smaller."""
     old, new = (data[_slice(region)].copy().view("<u4") for data in (before, after))
-    difference = new - old
-    folded = (difference << np.uint32(1)) ^ -(difference >> np.uint32(31))
+    tried = {WORDS: packing.fold(new - old)}
+    if region.factors is not None:
+        tried[PRODUCTS] = packing.fold(new - patch.products(after, region.length, *region.factors))
+    kind = min(tried, key=lambda kind: np.log2(tried[kind] + 1.0).sum())
     nothing = np.zeros(0, np.uint8)
-    return _Packed(WORDS, region, 1, folded, nothing, nothing)
+    return _Packed(kind, region, 1, tried[kind], nothing, nothing)
 
 
 def _pack_bytes(differences: np.ndarray, region: Region) -> _Packed:
     """Packs differences of bytes the way that takes the fewest."""
-    nothing = np.zeros(0, np.uint8)
-    plain = _Packed(BYTES, region, 1, differences, nothing, nothing)
-    tried = [plain, *(_pack_fields(differences, region, bits) for bits in ZEROS)]
-    return min(tried, key=_roughly_bytes)
+    return min((_pack_fields(differences, region, bits) for bits in ZEROS), key=_cost)
 
 
 def _pack_fields(differences: np.ndarray, region: Region, bits: int) -> _Packed:
@@ -130,19 +135,25 @@ def _pack_fields(differences: np.ndarray, region: Region, bits: int) -> _Packed:
     places = np.flatnonzero(fields < 0)
     fields[places] = ZEROS[bits]
     per_byte = 8 // bits
-    fields = np.pad(fields, (0, -fields.size % per_byte)).reshape(-1, per_byte)
+    fields = np.pad(fields, (0, -fields.size % per_byte), constant_values=ZEROS[bits])
+    fields = fields.reshape(-1, per_byte)
     data = (fields << (bits * np.arange(per_byte))).sum(axis=1).astype(np.uint8)
     return _Packed(bits, region, step % 256, data, places, differences[places])
 
 
-def _roughly_bytes(packed: _Packed) -> float:
-    counts = np.bincount(packed.data, minlength=256)
-    return huffman.code_bytes(counts) + _EXCEPTION_BYTES * packed.places.size
+def _cost(packed: _Packed) -> float:
+    """Returns about what fields take when compressed, and more if they take longer to unpack."""
+    masked = packing.mask(packed.data, packed.bits)
+    parts = np.split(masked, [packing.mask_bytes(packed.data.size)])
+    codes = (huffman.code_bytes(np.bincount(part, minlength=256)) for part in parts)
+    time = _TIME_BYTES * packed.data.size
+    return sum(codes) + _EXCEPTION_BYTES * packed.places.size + time
 
 
 def _groups(packed: Sequence[_Packed]) -> Iterator[Group]:
     """Yields groups of regions that are packed the same way, in order of their place."""
-    for bits in (*ZEROS, BYTES, WORDS):
+    # Products last: they are of words that other groups give.
+    for bits in (*ZEROS, WORDS, PRODUCTS):
         members, size = [], 0
         for region in (one for one in packed if one.bits == bits):
             members.append(region)
@@ -157,10 +168,16 @@ def _groups(packed: Sequence[_Packed]) -> Iterator[Group]:
 def _group(members: Sequence[_Packed]) -> Group:
     lengths = np.array([member.region.length for member in members])
     starts = np.cumsum(lengths) - lengths
-    data = np.concatenate([member.data for member in members])
-    is_words = members[0].bits == WORDS
+    bits, data = members[0].bits, np.concatenate([member.data for member in members])
+    if bits in ZEROS:
+        data = packing.mask(data, bits)
+    if bits in (WORDS, PRODUCTS):
+        data = np.concatenate(packing.to_planes(data))
+    if bits == PRODUCTS:
+        places = np.array([member.region.factors for member in members], "<u4").T
+        data = np.concatenate([np.ascontiguousarray(places).view(np.uint8).ravel(), data])
     return Group(
-        bits=members[0].bits,
+        bits=bits,
         offsets=np.array([member.region.offset for member in members]),
         lengths=lengths,
         steps=np.array([member.step for member in members], np.uint8),
@@ -168,5 +185,5 @@ def _group(members: Sequence[_Packed]) -> Group:
             [start + member.places for start, member in zip(starts, members, strict=True)]
         ).astype(np.int64),
         values=np.concatenate([member.values for member in members]).astype(np.uint8),
-        packed=np.concatenate(delta_layout.to_planes(data)) if is_words else data,
+        packed=data,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 
 from ss_tf.edge.bundle import Bundle
-from ss_tf.edge.network import Network
+from ss_tf.edge.network import CPU, GPU, GPU_OR_CPU, Network, NoGpuError
 
 
 class LiveNetworks:
@@ -16,9 +17,17 @@ class LiveNetworks:
 
     Attributes:
       bundle: the files.
+      accelerator: what the networks run on, "cpu" or "gpu".
     """
 
-    def __init__(self, bundle: Bundle, *, num_threads: int, cache_bytes: int | None):
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        num_threads: int,
+        cache_bytes: int | None,
+        accelerator: str = CPU,
+    ):
         """Makes the base's interpreter.
 
         Args:
@@ -26,8 +35,11 @@ class LiveNetworks:
           num_threads: of interpreters, and of patching.
           cache_bytes: what the files of live sub networks may take together. None has room for
             one. Less than one takes keeps at most one network live, the base included.
+          accelerator: one of `network.ACCELERATORS`; "gpu_or_cpu" is the CPU for all networks if
+            the base cannot run on a GPU.
 
         Raises:
+          NoGpuError: if the base has to run on a GPU and cannot.
           ValueError: naming the file, if the base is missing or damaged.
         """
         self.bundle = bundle
@@ -35,7 +47,15 @@ class LiveNetworks:
         one = bundle.manifest.base.num_bytes
         self._room = (one if cache_bytes is None else cache_bytes) // one
         self._subs: collections.OrderedDict[str, Network] = collections.OrderedDict()
-        self._base = self._network(bundle.base())
+        self.accelerator = GPU if accelerator == GPU_OR_CPU else accelerator
+        content = bundle.base()
+        try:
+            self._base = self._network(content)
+        except NoGpuError:
+            if accelerator != GPU_OR_CPU:
+                raise
+            self.accelerator = CPU
+            self._base = self._network(content)
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -63,15 +83,26 @@ class LiveNetworks:
         if superclass_name in self._subs:
             self._subs.move_to_end(superclass_name)
             return self._subs[superclass_name]
-        # First, so that what is live is not lost to a delta that is damaged; as bytes alone.
+        # First, so that what is live is not lost to a delta that is damaged.
+        delta = self.bundle.delta(superclass_name)
         base = self._base.content if self._base else self.bundle.base()
-        content = self.bundle.sub(superclass_name, base=base, num_threads=self._num_threads)
+        # Then, as what is freed is about what making a network takes.
         while len(self._subs) >= max(self._room, 1):
             self._subs.popitem(last=False)
         if self._room == 0:
             self._base = None
-        self._subs[superclass_name] = self._network(content)
+        content = delta.restore(base, num_threads=self._num_threads)
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            # Not the other way round: LiteRT lets no other thread of Python begin meanwhile.
+            making = beside.submit(self._network, content)
+            delta.check(content)
+            self._subs[superclass_name] = making.result()
         return self._subs[superclass_name]
 
     def _network(self, content: bytes) -> Network:
-        return Network(content, self.bundle.manifest, num_threads=self._num_threads)
+        return Network(
+            content,
+            self.bundle.manifest,
+            num_threads=self._num_threads,
+            accelerator=self.accelerator,
+        )

@@ -126,14 +126,18 @@ class Manifest:
         return max(self.base_width, *of_superclasses.values())
 
     def to_json(self) -> str:
-        """Returns the manifest as JSON text."""
+        """Returns the manifest as JSON text, with a line for each field."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         fields["superclass_map"] = json.loads(self.superclass_map.to_json())
         fields["policy"] = json.loads(self.policy.to_json())
         fields["base"] = dataclasses.asdict(self.base)
         fields["subs"] = {name: dataclasses.asdict(sub) for name, sub in self.subs.items()}
         head = {"format": FORMAT, "version": VERSION}
-        return json.dumps({**head, **fields}, ensure_ascii=False, indent=1)
+        lines = [
+            f'"{name}": {json.dumps(value, ensure_ascii=False, separators=(",", ":"))}'
+            for name, value in {**head, **fields}.items()
+        ]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:

@@ -111,6 +111,7 @@ def _convert_all(
         num_classes=_head_width(config, labels_map),
         image_size=config.data.image_size,
         channels=image_format.channels,
+        is_subsampling=True,
     )
     converter = tflite.Converter(model)
     for name in (bar := tqdm(networks, unit="network", desc="Converting")):

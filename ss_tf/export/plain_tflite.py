@@ -54,6 +54,7 @@ def export_plain(config: RunConfig, run: RunDir, *, output: pathlib.Path) -> str
                 num_classes=width,
                 image_size=config.data.image_size,
                 channels=image_format.channels,
+                is_subsampling=True,
             )
             converters = {form: tflite.Converter(model, form=form) for form in tflite.FORMS}
             for name, network in members:

@@ -15,6 +15,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from ss_tf.edge.diff import Region
 from ss_tf.edge.manifest import INPUT, OUTPUT
+from ss_tf.export import gpu_operations
 from ss_tf.models import heads, int8_grid, quantization, variables
 from ss_tf.models.integer_network import IntegerNetwork
 
@@ -27,6 +28,8 @@ _IS_WORDS = {
     schema.TensorType.INT32: True,
     schema.TensorType.INT64: True,
 }
+# Of a convolution or a dense layer.
+_INPUTS_WITH_BIAS = 3
 
 
 class NamedRegion(NamedTuple):
@@ -43,8 +46,8 @@ class Converter:
         """Builds the model that conversions share.
 
         Args:
-          float_model: of `resnet.build_resnet`, with a head as wide as the widest network's. Not
-            modified.
+          float_model: of `resnet.build_resnet`, with a head as wide as the widest network's, and
+            subsampling, as GPUs need it. Not modified.
           form: of weights, one of `FORMS`.
         """
         self._is_int8 = form == "int8"
@@ -74,7 +77,8 @@ class Converter:
         filled up with zeros.
 
         Raises:
-          ValueError: naming the tensor, if the network is of another shape.
+          ValueError: naming the tensor, if the network is of another shape; or naming the
+            operation, if a GPU would not run all of it.
         """
         wide = heads.resize_network(network, self.head_width)
         if self._is_int8:
@@ -87,7 +91,9 @@ class Converter:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if not self._is_int8:
                 converter.target_spec.supported_types = [tf.float16]
-            return converter.convert()
+            content = converter.convert()
+        gpu_operations.check(content)
+        return content
 
 
 @contextlib.contextmanager
@@ -104,6 +110,7 @@ def _without_notes() -> Iterator[None]:
 def regions(network: bytes) -> list[NamedRegion]:
     """Returns where weights, biases, scales and zero points lie in a .tflite file."""
     model = schema.Model.GetRootAs(network, 0)
+    factors = dict(_bias_scales(model, network))
     found = {}
     for tensor in _tensors(model):
         quantization, name = tensor.Quantization(), tensor.Name().decode()
@@ -118,10 +125,28 @@ def regions(network: bytes) -> list[NamedRegion]:
         )
         for part, values, is_words in parts:
             if isinstance(values, np.ndarray) and values.size:
-                offset = _address(values) - _address(np.frombuffer(network, np.uint8))
+                offset = _offset(values, network)
+                region = Region(offset, values.nbytes, is_words, factors.get(offset))
                 # Tensors may share a buffer.
-                found[offset] = NamedRegion(part, Region(offset, values.nbytes, is_words))
+                found[offset] = NamedRegion(part, region)
     return [found[offset] for offset in sorted(found)]
+
+
+def _bias_scales(model: schema.Model, network: bytes) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yields where the scales of a bias are, and of what they are products.
+
+    A bias is counted in units of what input and weight are multiplied to, so that its scales are
+    their scales' products, but for the last bit: the converter has more of them.
+    """
+    for operator, graph in gpu_operations.operators(model):
+        if operator.InputsLength() != _INPUTS_WITH_BIAS or operator.Inputs(2) < 0:
+            continue
+        tensors = [graph.Tensors(operator.Inputs(place)) for place in range(_INPUTS_WITH_BIAS)]
+        quantizations = [tensor.Quantization() for tensor in tensors]
+        lengths = [one.ScaleLength() if one else 0 for one in quantizations]
+        if lengths[0] == 1 and lengths[1] == lengths[2] > 0:
+            places = [_offset(one.ScaleAsNumpy(), network) for one in quantizations]
+            yield places[2], (places[0], places[1])
 
 
 def check_same_layout(networks: Mapping[str, bytes]) -> list[Region]:
@@ -180,6 +205,11 @@ def _tensors(model: schema.Model) -> Iterator[schema.Tensor]:
     for number in range(model.SubgraphsLength()):
         graph = model.Subgraphs(number)
         yield from (graph.Tensors(index) for index in range(graph.TensorsLength()))
+
+
+def _offset(part: np.ndarray, network: bytes) -> int:
+    """Returns where in a network an array lies that is a view of it."""
+    return _address(part) - _address(np.frombuffer(network, np.uint8))
 
 
 def _address(array: np.ndarray) -> int:

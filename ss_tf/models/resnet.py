@@ -25,6 +25,7 @@ def build_resnet(
     image_size: int | None,
     channels: int,
     seed: int = 0,
+    is_subsampling: bool = False,
 ) -> keras.Model:
     """Builds a flat functional ResNet that maps normalised images to logits.
 
@@ -37,6 +38,8 @@ def build_resnet(
       image_size: side of the input, pixels; None takes images of any size.
       channels: 1 or 3.
       seed: every initial weight is a function of it and of the layer's name.
+      is_subsampling: whether shortcuts leave out pixels before their convolution, instead of having
+        it do so by its strides: the same numbers, out of other operations.
 
     Returns:
       A model from float32 `[batch, image_size, image_size, channels]` to float32 logits
@@ -45,7 +48,7 @@ def build_resnet(
     # For good, not for this function alone: cloning and quantizing the network recurse, too.
     needed = 1000 + _CALLS_PER_BLOCK * sum(config.blocks)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), needed))
-    layers = _Layers(seed)
+    layers = _Layers(seed, is_subsampling)
     inputs = keras.Input((image_size, image_size, channels), name="image")
     x = _stem(layers, inputs, config)
     is_basic = config.backbone in _BASIC_BLOCK_BACKBONES
@@ -126,6 +129,7 @@ class _Layers:
     """Layers with their initial weights drawn from one seed."""
 
     seed: int
+    is_subsampling: bool
 
     def conv_bn(self, x, conv: str, bn: str, *, filters: int, size: int, stride: int = 1):
         """Applies zero padding, a convolution without bias and batch norm."""
@@ -198,6 +202,9 @@ def _shortcut(layers: _Layers, x, *, name: str, filters: int, stride: int):
     """Returns `x`, through a 1x1 convolution where the block changes its shape."""
     if stride == 1 and x.shape[-1] == filters:
         return x
+    if stride > 1 and layers.is_subsampling:
+        x = keras.layers.MaxPooling2D(1, strides=stride, name=f"{name}.downsample.pool")(x)
+        stride = 1
     return layers.conv_bn(
         x, f"{name}.downsample.0", f"{name}.downsample.1", filters=filters, size=1, stride=stride
     )

@@ -61,6 +61,19 @@ def test_delta_of_another_superclass_is_refused(make_bundle):
         bundle.Bundle(tiny.path).sub("bird", base=base)
 
 
+def test_what_was_made_is_not_checked_before_it_is_asked_for(make_bundle, monkeypatch):
+    tiny = make_bundle()
+    base = tiny.base_file.read_bytes()
+    whole = bundle.Bundle(tiny.path)
+    delta = whole.delta("bird")
+    network = delta.restore(base)
+    assert network == whole.sub("bird", base=base)
+    delta.check(network)
+    monkeypatch.setattr(bundle.patch, "apply_unchecked", lambda base, *_, **__: base)
+    with pytest.raises(ValueError, match=r"bird\.delta cannot be used: .* another SHA-256"):
+        whole.sub("bird", base=base)
+
+
 @pytest.mark.parametrize("name", ["../secret", "a/b", "", ".hidden", "a\0b", "a\\b"])
 def test_names_stay_inside_the_bundle(tmp_path, name):
     with pytest.raises(ValueError, match="cannot name a file"):

@@ -117,8 +117,9 @@ def test_a_failed_switch_leaves_the_rest_at_work(make_bundle, images, cache_byte
 
 def test_bad_arguments_are_named(make_bundle, images):
     tiny = make_bundle()
-    with pytest.raises(ValueError, match="accelerator is 'tpu', expected cpu"):
+    with pytest.raises(ValueError, match="accelerator is 'tpu', expected cpu or gpu or gpu_or_cpu"):
         EdgeClassifier(tiny.path, accelerator="tpu")
+    assert EdgeClassifier(tiny.path).accelerator == "cpu"
     for num_threads in (0, 1025, 2.0):
         with pytest.raises(ValueError, match=rf"num_threads is {num_threads} .* 1 to 1024"):
             EdgeClassifier(tiny.path, num_threads=num_threads)

@@ -28,6 +28,19 @@ def test_each_image_is_a_line(make_bundle, images, tmp_path, capsys):
         assert line == f"{path}: {answer.label_name} ({answer.superclass_name}) {percent}"
 
 
+def test_accelerator_in_use_is_told(make_bundle, images, tmp_path, capsys):
+    tiny = make_bundle()
+    paths = _files(images[:1], tmp_path)
+    assert command.main([str(tiny.path), *paths, "--accelerator=gpu_or_cpu"]) == 0
+    printed = capsys.readouterr()
+    found = EdgeClassifier(tiny.path, accelerator="gpu_or_cpu").accelerator
+    assert f"ss_tf.edge: runs on the {found}\n" in printed.err
+    assert len(printed.out.splitlines()) == 1
+    assert command.main([str(tiny.path), *paths, "--accelerator=gpu"]) == int(found == "cpu")
+    if found == "cpu":
+        assert "ss_tf.edge: error: LiteRT finds no GPU" in capsys.readouterr().err
+
+
 def test_unreadable_images_are_told_and_others_answered(make_bundle, images, tmp_path, capsys):
     tiny = make_bundle(policy=RoutingPolicy(abstain_below=1.0))
     (path,) = _files(images[:1], tmp_path)

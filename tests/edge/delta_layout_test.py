@@ -25,11 +25,30 @@ def test_bytes_after_the_end_are_refused(delta):
 
 def test_sizes_beyond_the_network_are_refused_before_inflating(delta):
     header = delta_layout.read(delta)
-    for change in ({"packed_bytes": 7501}, {"num_ranges": 0}, {"num_exceptions": 7501}):
+    for change in ({"packed_bytes": 8439}, {"num_ranges": 0}, {"num_exceptions": 7501}):
         group = dataclasses.replace(header.groups[0], **change)
         damaged = dataclasses.replace(header, groups=(group,))
         with pytest.raises(ValueError, match="sizes in it are out of range"):
             delta_layout.read(delta_layout.write(damaged, [b""]))
+
+
+def test_groups_of_products_come_last(delta):
+    header = delta_layout.read(delta)
+    words = header.groups[-1]
+    products = dataclasses.replace(words, bits=delta_layout.PRODUCTS)
+    streams = [bytes(words.stream)] * 2
+    wrong = dataclasses.replace(header, groups=(products, words))
+    with pytest.raises(ValueError, match="groups of products are not the last"):
+        delta_layout.read(delta_layout.write(wrong, streams))
+    right = dataclasses.replace(header, groups=(words, products))
+    assert len(delta_layout.read(delta_layout.write(right, streams)).groups) == 2
+
+
+def test_unknown_kinds_are_refused(delta):
+    header = delta_layout.read(delta)
+    unknown = dataclasses.replace(header, groups=(dataclasses.replace(header.groups[0], bits=3),))
+    with pytest.raises(ValueError, match=r"kind 3, expected one of \(2, 4, 8, 32, 64\)"):
+        delta_layout.read(delta_layout.write(unknown, [b""]))
 
 
 def test_every_range_begins_a_new_packed_byte():
@@ -37,10 +56,6 @@ def test_every_range_begins_a_new_packed_byte():
     np.testing.assert_array_equal(delta_layout.packed_bytes(lengths, 2), [1, 1, 2])
     np.testing.assert_array_equal(delta_layout.packed_bytes(lengths, 4), [1, 2, 3])
     np.testing.assert_array_equal(delta_layout.packed_bytes(lengths, 8), lengths)
-
-
-def test_planes_are_the_bytes_of_words():
-    words = np.array([0x01020304, 0xFFFFFFFE], np.uint32)
-    planes = np.concatenate(delta_layout.to_planes(words))
-    np.testing.assert_array_equal(planes, [4, 0xFE, 3, 0xFF, 2, 0xFF, 1, 0xFF])
-    np.testing.assert_array_equal(delta_layout.from_planes(planes), words)
+    np.testing.assert_array_equal(delta_layout.packed_bytes(4 * lengths, 32), 4 * lengths)
+    # Two places, and the words.
+    np.testing.assert_array_equal(delta_layout.packed_bytes(4 * lengths, 64), [12, 24, 28])

@@ -43,19 +43,51 @@ def test_minus_two_steps_are_a_field_where_they_are_frequent(base):
     assert patch.apply(base, delta) == sub.tobytes()
 
 
-def test_sparse_regions_beside_dense_ones_take_less_than_either_plain_way():
-    """Huffman codes take a bit for a byte at least; one table for both regions suits neither."""
-    rng, base = np.random.default_rng(0), bytes(120_000)
-    sparse = rng.choice([0, 7, 249], 80_000, p=[0.98, 0.01, 0.01])
-    dense = rng.choice([0, 9, 247], 40_000)
-    sub = np.concatenate([sparse, dense]).astype(np.uint8).tobytes()
-    regions = [diff.Region(0, 80_000, False), diff.Region(80_000, 40_000, False)]
+def test_sparse_bytes_beside_dense_ones_take_less_than_either_plain_way():
+    """Huffman codes take a bit for a byte at least; one table for both parts suits neither."""
+    rng = np.random.default_rng(0)
+    sparse = rng.choice([0, 7, 249], 60_000, p=[0.98, 0.01, 0.01])
+    dense = rng.integers(0, 81, 10_000)
+    data, ends = np.concatenate([sparse, dense]).astype(np.uint8), [60_000, 70_000]
+    stream = diff._compress(data, ends)
+    assert len(stream) < 0.97 * min(len(huffman.compress(data, ends)), len(zlib.compress(data, 9)))
+    assert zlib.decompress(stream) == data.tobytes()
+
+
+def test_words_that_are_products_take_little():
+    rng = np.random.default_rng(0)
+    base, sub = (rng.uniform(0.001, 0.1, 2000).astype("<f4") for _ in range(2))
+    for network in (base, sub):
+        network[1001:] = (network[0] * 1.00000002 * network[1:1000].astype(np.float64)).astype(
+            "<f4"
+        )
+    with_products, without = (
+        diff.make(
+            base.tobytes(),
+            sub.tobytes(),
+            [diff.Region(0, 4004, True), diff.Region(4004, 3996, True, factors)],
+        )
+        for factors in ((0, 4), None)
+    )
+    assert [group.bits for group in delta_layout.read(with_products).groups] == [32, 64]
+    # A word's last bit, and 20 bits or more.
+    assert len(without) - len(with_products) > 2 * 999
+    for delta in (with_products, without):
+        assert patch.apply(base.tobytes(), delta) == sub.tobytes()
+
+
+def test_words_that_are_no_products_are_packed_as_words():
+    """As where a converter has other rules for the scales of biases."""
+    base, sub = bytes(16), np.arange(1, 5, dtype="<u4").tobytes()
+    regions = [diff.Region(0, 8, True), diff.Region(8, 8, True, (0, 4))]
     delta = diff.make(base, sub, regions)
-    (group,) = delta_layout.read(delta).groups
-    data, ends = delta_layout.write_stream(delta_layout.read_stream(group, network_bytes=120_000))
-    plain = min(len(huffman.compress(data, ends)), len(zlib.compress(data, 9)))
-    assert len(group.stream) < 0.97 * plain
     assert patch.apply(base, delta) == sub
+    before = np.arange(4, dtype="<f4") + 1
+    after = before.copy()
+    after.view("<u4")[2:] += 1
+    delta = diff.make(before.tobytes(), after.tobytes(), regions)
+    (group,) = delta_layout.read(delta).groups
+    assert group.bits == delta_layout.WORDS
 
 
 def test_large_networks_make_several_groups_for_threads():

@@ -1,13 +1,17 @@
+import numpy as np
 import pytest
 
-from ss_tf.edge.bundle import Bundle
+from ss_tf.edge import live_networks
+from ss_tf.edge.bundle import Bundle, Delta
 from ss_tf.edge.live_networks import LiveNetworks
+from ss_tf.edge.network import Network, NoGpuError
 
 
-def _live(tiny, networks):
+def _live(tiny, networks, *, accelerator="cpu"):
     size = tiny.about.base.num_bytes
     cache_bytes = None if networks is None else networks * size
-    return LiveNetworks(Bundle(tiny.path), num_threads=1, cache_bytes=cache_bytes)
+    bundle = Bundle(tiny.path)
+    return LiveNetworks(bundle, num_threads=1, cache_bytes=cache_bytes, accelerator=accelerator)
 
 
 def test_what_was_used_last_stays(make_bundle):
@@ -46,3 +50,57 @@ def test_a_network_that_cannot_be_made_displaces_none(make_bundle):
         live.sub("fish")
     assert live.sub("bird") is bird
     assert live.base() is base
+
+
+def test_a_network_of_another_digest_is_not_handed_out(make_bundle, monkeypatch):
+    """As if patching had gone wrong, after all that is checked before it."""
+    live = _live(make_bundle(), None)
+    bird = live.sub("bird").content
+    restore = Delta.restore
+
+    def wrong(self, base, **arguments):
+        content = bytearray(restore(self, base, **arguments))
+        content[-1] ^= 1
+        return bytes(content)
+
+    monkeypatch.setattr(Delta, "restore", wrong)
+    with pytest.raises(ValueError, match=r"fish\.delta cannot be used.*another SHA-256"):
+        live.sub("fish")
+    assert live.loaded == ()
+    monkeypatch.undo()
+    assert live.sub("bird").content == bird
+
+
+class _WithoutGpu(Network):
+    """Networks where there is no GPU."""
+
+    def __init__(self, content, manifest, *, num_threads, accelerator):
+        if accelerator == "gpu":
+            raise NoGpuError("no GPU")
+        super().__init__(content, manifest, num_threads=num_threads, accelerator=accelerator)
+
+
+def test_cpu_takes_the_place_of_a_missing_gpu_if_it_may(make_bundle, images, monkeypatch):
+    tiny = make_bundle()
+    monkeypatch.setattr(live_networks, "Network", _WithoutGpu)
+    live = _live(tiny, None, accelerator="gpu_or_cpu")
+    assert live.accelerator == "cpu"
+    inputs = ((images / 255 - 0.5) / 0.25).astype(np.float32)
+    found = live.sub("bird").logits(inputs, width=4)
+    np.testing.assert_allclose(found, tiny.logits("bird", images), rtol=1e-4, atol=1e-5)
+    with pytest.raises(NoGpuError, match="no GPU"):
+        _live(tiny, None, accelerator="gpu")
+
+
+def test_gpu_is_used_for_all_networks_where_there_is_one(make_bundle, monkeypatch):
+    used = []
+
+    class OnGpu(Network):
+        def __init__(self, content, manifest, *, num_threads, accelerator):
+            used.append(accelerator)
+            super().__init__(content, manifest, num_threads=num_threads)
+
+    monkeypatch.setattr(live_networks, "Network", OnGpu)
+    live = _live(make_bundle(), None, accelerator="gpu_or_cpu")
+    live.sub("bird")
+    assert (live.accelerator, used) == ("gpu", ["gpu", "gpu"])

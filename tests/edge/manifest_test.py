@@ -13,6 +13,16 @@ def test_json_round_trip(make_bundle):
     assert about.base_width == 3
 
 
+def test_text_is_short_and_has_a_line_for_each_field(make_bundle):
+    text = make_bundle().about.to_json()
+    fields = json.loads(text)
+    assert len(text.splitlines()) == len(fields) + 2
+    assert '"mean": [0.5],\n' in text
+    # Names of fields, blanks after them and ends of lines are all there is beside the contents.
+    contents = json.dumps(list(fields.values()), separators=(",", ":"))
+    assert len(text) < len(contents) + sum(len(name) + 6 for name in fields) + 10
+
+
 def test_newer_version_says_what_to_do(make_bundle):
     fields = json.loads(make_bundle().about.to_json()) | {"version": 2}
     with pytest.raises(ValueError, match="version is 2, expected 1: update ss_tf"):

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from ai_edge_litert.compiled_model import CompiledModel, HardwareAccelerator
 from ai_edge_litert.interpreter import Interpreter
 
 from ss_tf import config
-from ss_tf.edge import diff, patch
+from ss_tf.edge import delta_layout, diff, patch
 from ss_tf.export import tflite
 from ss_tf.models import heads, int8_grid, quantization, resnet, variables
 
@@ -13,9 +14,14 @@ _SMALL = config.ModelConfig(
 _WIDTH = 6
 
 
-def _build(num_classes, seed=0):
+def _build(num_classes, seed=0, *, is_subsampling=True):
     return resnet.build_resnet(
-        _SMALL, num_classes=num_classes, image_size=16, channels=1, seed=seed
+        _SMALL,
+        num_classes=num_classes,
+        image_size=16,
+        channels=1,
+        seed=seed,
+        is_subsampling=is_subsampling,
     )
 
 
@@ -81,6 +87,19 @@ def test_networks_have_one_layout_and_deltas_restore_them(converted):
     names = [name for name, _ in tflite.regions(base)]
     assert any(name.startswith("scale of ") for name in names)
     assert any(name.startswith("zero point of ") for name in names)
+    # Scales of biases are those of inputs times those of weights, in each convolution. The head's
+    # bias is zero here, and left out.
+    factors = [region.factors for region in regions if region.factors]
+    kernels = [name for name in variables.by_name(_build(_WIDTH)) if name.endswith("kernel")]
+    assert len(factors) == len(kernels) - 1
+    delta = delta_layout.read(diff.make(base, sub, regions))
+    words, products = ([g for g in delta.groups if g.bits == bits] for bits in (32, 64))
+    # Within two units of the last place, so that they take a fraction of what other words do.
+    folded = delta_layout.folded_differences(
+        delta_layout.read_stream(products[0], network_bytes=len(base))
+    )
+    assert folded.max() <= 4
+    assert len(products[0].stream) < len(words[0].stream) / 4
     # All int8 kernels are among them.
     int8_bytes = sum(region.length for _, region in tflite.regions(base) if not region.is_words)
     kernels = sum(
@@ -106,6 +125,34 @@ def test_other_differences_are_refused_by_name(converted):
         tflite.check_same_layout({"base": base, "sub": changed})
     with pytest.raises(ValueError, match="differ in the graph around their tensors"):
         tflite.check_same_layout({"base": base, "sub": base + b"\0"})
+
+
+@pytest.mark.slow
+def test_networks_that_gpus_get_wrong_are_refused(networks):
+    converter = tflite.Converter(_build(_WIDTH, is_subsampling=False))
+    with pytest.raises(ValueError, match=r"'resnet/.*downsample.*' .* has strides \(2, 2\)"):
+        converter.convert(networks[1])
+
+
+@pytest.mark.slow
+def test_gpu_agrees(converted):
+    try:
+        model = CompiledModel.from_buffer(converted[1], hardware_accel=HardwareAccelerator.GPU)
+    except RuntimeError:
+        pytest.skip("There is no GPU here.")
+    image, logits = (
+        model.create_input_buffer_by_name(tflite.SIGNATURE, "image"),
+        model.create_output_buffer_by_name(tflite.SIGNATURE, "logits"),
+    )
+    found = []
+    for one in _images():
+        image.write(one[np.newaxis])
+        model.run_by_name(tflite.SIGNATURE, {"image": image}, {"logits": logits})
+        found.append(logits.read(_WIDTH, np.float32))
+    expected = _logits(converted[1])
+    assert model.is_fully_accelerated()
+    # Integers of different layers round apart; strides that are left out, everything else.
+    np.testing.assert_allclose(found, expected, atol=0.1 * np.ptp(expected))
 
 
 @pytest.mark.slow

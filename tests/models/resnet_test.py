@@ -111,6 +111,26 @@ def test_the_inputs_of_the_head_are_the_channels_of_the_last_stage(backbone, wid
     assert model.get_layer("fc").kernel.shape[0] == expected
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+def test_subsampling_gives_the_same_numbers_out_of_the_same_variables(backbone):
+    arguments = {"blocks": (1, 1, 1, 1), "width": 4, "size": 33, "num_classes": 5}
+    plain, subsampling = (
+        _build(backbone, **arguments, is_subsampling=is_it) for is_it in (False, True)
+    )
+    values = variables.values_by_name(plain)
+    for name, value in variables.values_by_name(subsampling).items():
+        np.testing.assert_array_equal(value, values.pop(name))
+    assert not values
+    images = np.random.default_rng(0).normal(size=(2, 33, 33, 3)).astype(np.float32)
+    np.testing.assert_allclose(subsampling(images), plain(images), rtol=1e-4, atol=1e-5)
+    strides = [
+        layer.strides
+        for layer in subsampling.layers
+        if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1)
+    ]
+    assert set(strides) == {(1, 1)}
+
+
 def test_resnet_blocks_replace_the_backbones_depth_but_not_its_block_kind():
     model = _build("resnet50", blocks=(1, 2, 1, 3), width=1, size=32)
     blocks = {
