@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from ss_tf.config import ModelConfig
-from ss_tf.export import plain_tflite, tflite
+from ss_tf.export import gpu_operations, plain_tflite, tflite
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.models import int8_grid, quantization, resnet, variables
 from ss_tf.routing import int8_networks
@@ -64,6 +64,8 @@ def test_files_run_and_say_what_keras_says(
     monkeypatch.setattr(int8_networks, "load", lambda config, run, labels_map: {"": network})
     # To quantize takes seconds, and this one has the right shape.
     monkeypatch.setattr(quantization, "quantize", lambda *args, **kwargs: small_int8_model)
+    # But it has strides in its shortcuts, which GPUs do not take.
+    monkeypatch.setattr(gpu_operations, "check", lambda content: None)
     run = RunDir(tmp_path / "run")
     run.path.mkdir()
     run.map_file.write_text(MAP.to_json())
