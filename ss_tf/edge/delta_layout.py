@@ -162,15 +162,31 @@ def write_stream(group: Group) -> tuple[np.ndarray, list[int]]:
     return np.concatenate([*parts, group.packed]), [*ends.tolist(), *packed_ends.tolist()]
 
 
-def read_stream(header: GroupHeader, *, network_bytes: int) -> Group:
-    """Inflates a group and checks all that it says.
+def inflate(header: GroupHeader) -> bytes:
+    """Inflates the stream of a group. Other threads run meanwhile.
+
+    Raises:
+      ValueError: if it does not hold what the header says.
+    """
+    decompressor, size = zlib.decompressobj(), _stream_bytes(header)
+    try:
+        # One more than allowed: the end of the stream is only seen while there is room.
+        data = decompressor.decompress(header.stream, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"The delta is damaged: {error}.") from error
+    if len(data) != size or not decompressor.eof or decompressor.unused_data:
+        raise ValueError(f"The delta is damaged: a stream does not hold {size} bytes.")
+    return data
+
+
+def read_stream(header: GroupHeader, inflated: bytes, *, network_bytes: int) -> Group:
+    """Reads what `inflate` gave, and checks all that it says.
 
     Raises:
       ValueError: saying in one line what is wrong.
     """
     ranges, exceptions = header.num_ranges, header.num_exceptions
-    size = _RANGE_BYTES * ranges + _EXCEPTION_BYTES * exceptions + header.packed_bytes
-    data = np.frombuffer(_inflate(header.stream, size), np.uint8)
+    data = np.frombuffer(inflated, np.uint8)
     sizes = (4 * ranges, 4 * ranges, ranges, 4 * exceptions, exceptions)
     offsets, lengths, steps, gaps, values, packed = np.split(data, np.cumsum(sizes))
     offsets, lengths = (x.copy().view("<u4").astype(np.int64) for x in (offsets, lengths))
@@ -201,6 +217,12 @@ def folded_differences(group: Group) -> np.ndarray:
     return packing.from_planes(group.packed[start:])
 
 
+def _stream_bytes(header: GroupHeader) -> int:
+    """Returns how many bytes the stream of a group holds."""
+    tables = _RANGE_BYTES * header.num_ranges + _EXCEPTION_BYTES * header.num_exceptions
+    return tables + header.packed_bytes
+
+
 def _check_group(
     bits: int, num_ranges: int, num_exceptions: int, packed: int, *, network_bytes: int
 ) -> None:
@@ -226,16 +248,3 @@ def _check_products(packed: np.ndarray, lengths: np.ndarray, *, network_bytes: i
     ends = max((factor_places + 4).max(), (other_places + lengths).max())
     if ends > network_bytes:
         raise ValueError("The delta is damaged: factors lie outside the network.")
-
-
-def _inflate(stream: memoryview, size: int) -> bytes:
-    """Inflates a zlib stream of exactly `size` bytes."""
-    decompressor = zlib.decompressobj()
-    try:
-        # One more than allowed: the end of the stream is only seen while there is room.
-        data = decompressor.decompress(stream, size + 1)
-    except zlib.error as error:
-        raise ValueError(f"The delta is damaged: {error}.") from error
-    if len(data) != size or not decompressor.eof or decompressor.unused_data:
-        raise ValueError(f"The delta is damaged: a stream does not hold {size} bytes.")
-    return data

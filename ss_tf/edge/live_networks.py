@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import threading
 
-from ss_tf.edge.bundle import Bundle
+from ss_tf.edge.bundle import Bundle, Delta
 from ss_tf.edge.network import CPU, GPU, GPU_OR_CPU, Network, NoGpuError
 
 
@@ -92,12 +93,26 @@ class LiveNetworks:
         if self._room == 0:
             self._base = None
         content = delta.restore(base, num_threads=self._num_threads)
-        with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            # Not the other way round: LiteRT lets no other thread of Python begin meanwhile.
-            making = beside.submit(self._network, content)
-            delta.check(content)
-            self._subs[superclass_name] = making.result()
+        self._subs[superclass_name] = self._checked(content, delta)
         return self._subs[superclass_name]
+
+    def _checked(self, content: bytes, delta: Delta) -> Network:
+        """Makes a network while another thread checks it, and returns it if that went well."""
+        is_checking = threading.Event()
+
+        def check():
+            is_checking.set()
+            delta.check(content)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            checked = beside.submit(check)
+            # LiteRT lets no thread of Python begin while it makes a network.
+            is_checking.wait()
+            try:
+                return self._network(content)
+            finally:
+                # Of what is damaged, this says more than LiteRT.
+                checked.result()
 
     def _network(self, content: bytes) -> Network:
         return Network(

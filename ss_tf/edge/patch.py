@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-import functools
+import contextlib
 import hashlib
 import io
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ss_tf.edge import delta_layout, packing
 from ss_tf.edge.delta_layout import Group, GroupHeader
 
 # Packed bytes unpacked at once, which bounds the memory that it takes to some MB.
-_CHUNK = 1 << 17
+_CHUNK = 1 << 18
 
 
 def apply(base: bytes, delta: bytes, *, num_threads: int = 1) -> bytes:
@@ -23,7 +23,7 @@ def apply(base: bytes, delta: bytes, *, num_threads: int = 1) -> bytes:
     Args:
       base: .tflite file that the delta is relative to. Not modified.
       delta: delta file; may come from anywhere.
-      num_threads: that inflate and add parts of the delta side by side.
+      num_threads: that inflate the delta and add it to the base side by side.
 
     Raises:
       ValueError: if the delta is damaged, of a newer version or of another base, or the result
@@ -44,7 +44,7 @@ def apply_unchecked(
       base: .tflite file that the delta is relative to. Not modified.
       delta: delta file; may come from anywhere.
       base_sha256: digest of `base` where it is known, which spares computing it.
-      num_threads: that inflate and add parts of the delta side by side.
+      num_threads: that inflate the delta and add it to the base side by side.
 
     Raises:
       ValueError: if the delta is seen to be damaged, of a newer version or of another base.
@@ -64,17 +64,14 @@ def apply_unchecked(
 
 def _add_groups(network: np.ndarray, groups: Sequence[GroupHeader], *, num_threads: int) -> None:
     """Adds the differences of groups to the bytes of a network, in place."""
-    add = functools.partial(_add_group, network)
-    first = [group for group in groups if group.bits != delta_layout.PRODUCTS]
-    if num_threads > 1 and len(first) > 1:
-        with concurrent.futures.ThreadPoolExecutor(num_threads) as threads:
-            list(threads.map(add, first))
-    else:
-        for group in first:
-            add(group)
-    # Of words that the other groups gave; in the file, they come last, too.
-    for group in groups[len(first) :]:
-        add(group)
+    with contextlib.ExitStack() as stack:
+        inflated = map(delta_layout.inflate, groups)
+        # This one adds meanwhile. More could not help with that: numpy keeps Python's lock.
+        if num_threads > 1 and len(groups) > 1:
+            threads = concurrent.futures.ThreadPoolExecutor(num_threads - 1)
+            inflated = stack.enter_context(threads).map(delta_layout.inflate, groups)
+        for header, data in zip(groups, inflated, strict=True):
+            _add_group(network, delta_layout.read_stream(header, data, network_bytes=network.size))
 
 
 def result_sha256(delta: bytes) -> bytes:
@@ -105,9 +102,8 @@ def products(network: np.ndarray, length: int, factor: int, source: int) -> np.n
         return (one * others).astype("<f4").view("<u4")
 
 
-def _add_group(network: np.ndarray, header: GroupHeader) -> None:
+def _add_group(network: np.ndarray, group: Group) -> None:
     """Adds the differences of a group to the bytes of a network, in place."""
-    group = delta_layout.read_stream(header, network_bytes=network.size)
     if group.bits in (delta_layout.WORDS, delta_layout.PRODUCTS):
         _add_words(network, group)
         return
