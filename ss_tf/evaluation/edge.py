@@ -21,7 +21,7 @@ from ss_tf.edge.manifest import Manifest
 from ss_tf.evaluation import gather, metrics, provenance
 from ss_tf.evaluation.networks import Networks
 from ss_tf.evaluation.stored_predictions import superclasses_with_sub
-from ss_tf.routing import decisions, int8_networks
+from ss_tf.routing import decisions, int8_networks, loading
 from ss_tf.routing.decisions import Routed
 from ss_tf.routing.probabilities import softmax, superclass_probabilities
 from ss_tf.training import randomness
@@ -54,8 +54,9 @@ def evaluate_bundle(
     """
     labels_map = run.superclass_map()
     classifier = EdgeClassifier(bundle_dir, num_threads=len(os.sched_getaffinity(0)))
-    networks = int8_networks.load(config, run, labels_map)
-    if classifier.manifest.source != int8_networks.digest(networks):
+    loading.load_base(config, run, superclass_map=labels_map)  # Says which network is missing.
+    source = int8_networks.stored_digest(run, labels_map, base=config.base)
+    if classifier.manifest.source != source:
         raise ValueError(
             f"{bundle_dir} was made of other networks than {run.path} has now, expected a bundle "
             f"of this run. Run export.py --run_dir={run.path} --format=tflite again."

@@ -13,24 +13,10 @@ from ss_tf.evaluation import (
     verdict,
 )
 from ss_tf.evaluation.accuracy import Decisions
-from ss_tf.evaluation.stored_predictions import StoredPredictions
+from ss_tf.evaluation.stored_predictions import FACTS, StoredPredictions
 
-# Facts that are entries of results.json as they are.
-_COPIED = (
-    "command",
-    "dataset",
-    "examples_by_split",
-    "examples_by_superclass",
-    "flags",
-    "seconds",
-    "seed",
-    "sizes",
-    "starts_from",
-    "training",
-    "unreadable",
-    "validation_digest",
-    "versions",
-)
+# Facts that are entries of results.json as they are; what is computed of the others is.
+_COPIED = tuple(name for name in FACTS if name not in ("minival", "network_macs"))
 
 
 def measure(predictions: StoredPredictions) -> tuple[dict[str, object], Decisions]:
