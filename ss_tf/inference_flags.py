@@ -31,7 +31,7 @@ def export_format() -> str:
 
 def export_output() -> pathlib.Path:
     """Returns the folder that export.py makes; raises as `is_plain`."""
-    if defs.OUTPUT.value:
+    if defs.OUTPUT.value is not None:
         return pathlib.Path(defs.OUTPUT.value)
     kind = f"{defs.FORMAT.value}_plain" if is_plain() else defs.FORMAT.value
     return RunDir(run_flags.run_dir()).export_dir(kind)

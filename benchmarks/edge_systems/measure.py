@@ -31,10 +31,12 @@ class Effort:
 
 
 @contextlib.contextmanager
-def _loaded(kind: str, bundle: pathlib.Path, full_dir: pathlib.Path) -> Iterator[Worker]:
+def _loaded(
+    kind: str, bundle: pathlib.Path, full_dir: pathlib.Path, *, num_threads: int = THREADS
+) -> Iterator[Worker]:
     with Worker(_WORKER) as worker:
         paths = {"bundle": str(bundle), "full_dir": str(full_dir)}
-        worker.ask("load", kind=kind, **paths, num_threads=THREADS)
+        worker.ask("load", kind=kind, **paths, num_threads=num_threads)
         yield worker
 
 
@@ -66,7 +68,12 @@ def _above(found: Mapping[str, int], what: str) -> int:
 
 
 def speed(
-    bundle: pathlib.Path, full_dir: pathlib.Path, names: Sequence[str], *, effort: Effort
+    bundle: pathlib.Path,
+    full_dir: pathlib.Path,
+    names: Sequence[str],
+    *,
+    effort: Effort,
+    num_threads: int = THREADS,
 ) -> dict[str, object]:
     """Times switches beside inferences, and answers; medians, ratios turn by turn.
 
@@ -77,7 +84,7 @@ def speed(
     """
     seconds = {key: [] for key in ("switch", "inference", "first_answer", "loaded_answer")}
     parts, ratios = [], []
-    with _loaded(BUNDLE, bundle, full_dir) as worker:
+    with _loaded(BUNDLE, bundle, full_dir, num_threads=num_threads) as worker:
         worker.ask("answer", names=list(names))
         turns = [name for _ in range(effort.rounds) for name in names]
         for turn, name in enumerate(tqdm.tqdm(turns, desc="Timing")):

@@ -71,7 +71,8 @@ class EdgeClassifier:
           bundle_dir: folder that `export.py --format=tflite` made.
           num_threads: of each interpreter, and of making sub networks; 1 to 1024.
           accelerator: what networks run on: "cpu"; "gpu", which is an error where there is none;
-            or "gpu_or_cpu", which then is the CPU. `EdgeClassifier.accelerator` tells which.
+            or "gpu_or_cpu", which then is the CPU, and logs a warning that says why.
+            `EdgeClassifier.accelerator` tells which it is.
           cache_bytes: what the .tflite files of live sub networks may take together, next to the
             base's; the sub networks that were used last stay. None has room for one. 0 keeps one
             network live at a time, the base included, which is made anew after every sub network.
@@ -84,12 +85,10 @@ class EdgeClassifier:
             raise ValueError(
                 f"accelerator is {accelerator!r}, expected {' or '.join(ACCELERATORS)}."
             )
-        good = isinstance(num_threads, int) and 1 <= num_threads <= _MOST_THREADS
-        if not good or not (cache_bytes is None or cache_bytes >= 0):
-            raise ValueError(
-                f"num_threads is {num_threads} and cache_bytes {cache_bytes}, expected 1 to "
-                f"{_MOST_THREADS} and at least 0."
-            )
+        if type(num_threads) is not int or not 1 <= num_threads <= _MOST_THREADS:
+            raise ValueError(f"num_threads is {num_threads!r}, expected 1 to {_MOST_THREADS}.")
+        if cache_bytes is not None and not (type(cache_bytes) is int and cache_bytes >= 0):
+            raise ValueError(f"cache_bytes is {cache_bytes!r}, expected None or 0 or more.")
         self._lock = threading.Lock()
         bundle = Bundle(pathlib.Path(bundle_dir))
         self._networks = LiveNetworks(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import logging
 import threading
 
 from ss_tf.edge.bundle import Bundle, Delta
 from ss_tf.edge.network import CPU, GPU, GPU_OR_CPU, Network, NoGpuError
+
+_LOG = logging.getLogger(__name__)
 
 
 class LiveNetworks:
@@ -37,7 +40,7 @@ class LiveNetworks:
           cache_bytes: what the files of live sub networks may take together. None has room for
             one. Less than one takes keeps at most one network live, the base included.
           accelerator: one of `network.ACCELERATORS`; "gpu_or_cpu" is the CPU for all networks if
-            the base cannot run on a GPU.
+            the base cannot run on a GPU, and a warning is logged that says why.
 
         Raises:
           NoGpuError: if the base has to run on a GPU and cannot.
@@ -52,9 +55,10 @@ class LiveNetworks:
         content = bundle.base()
         try:
             self._base = self._network(content)
-        except NoGpuError:
+        except NoGpuError as error:
             if accelerator != GPU_OR_CPU:
                 raise
+            _LOG.warning("The CPU takes the GPU's place: %s", error)
             self.accelerator = CPU
             self._base = self._network(content)
 

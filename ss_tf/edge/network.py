@@ -15,7 +15,7 @@ ACCELERATORS = (CPU, GPU, GPU_OR_CPU)
 
 
 class NoGpuError(ValueError):
-    """There is no GPU that runs the network."""
+    """There is no GPU that runs the network, or the GPU cannot; the message says why."""
 
 
 class Network:
@@ -120,13 +120,14 @@ class CompiledRunner:
             )
         except RuntimeError as error:
             raise NoGpuError(
-                "LiteRT finds no GPU for the network, expected one with its driver (on Linux "
-                "libvulkan.so.1 and a Vulkan driver): use the accelerator gpu_or_cpu or cpu."
+                f"LiteRT cannot run the network on a GPU ({' '.join(str(error).split())}), expected "
+                "one with its driver (on Linux libvulkan.so.1 and a Vulkan driver): else use the "
+                "accelerator cpu."
             ) from error
         if not self._model.is_fully_accelerated():
             raise NoGpuError(
                 "The GPU takes the network in part only, expected all of it: use the accelerator "
-                "gpu_or_cpu or cpu."
+                "cpu."
             )
         self._image = self._model.create_input_buffer_by_name(signature, INPUT)
         self._logits = self._model.create_output_buffer_by_name(signature, OUTPUT)

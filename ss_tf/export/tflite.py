@@ -187,6 +187,9 @@ def _first_difference(first: bytes, other: bytes) -> str:
     for one, two in zip(*described, strict=True):
         if one != two:
             return f"the tensor {one[0]!r}: {one[1:3]} and {two[1:3]}, or its values"
+    for one, two in zip(*map(_operations, models), strict=False):
+        if one != two:
+            return f"the operation that gives {one[0]!r}"
     return "the graph around their tensors"
 
 
@@ -199,6 +202,16 @@ def _descriptions(model: schema.Model) -> Iterator[tuple]:
         values = buffer.DataLength() if num_scales else np.asarray(buffer.DataAsNumpy()).tobytes()
         shape = np.asarray(tensor.ShapeAsNumpy()).tolist()
         yield tensor.Name().decode(), shape, tensor.Type(), num_scales, values
+
+
+def _operations(model: schema.Model) -> Iterator[tuple]:
+    """Yields, of each operation, the name of what it gives, its kind, tensors and settings."""
+    for operator, graph in gpu_operations.operators(model):
+        code = schema.OperatorCodeT.InitFromObj(model.OperatorCodes(operator.OpcodeIndex()))
+        settings = schema.OperatorT.InitFromObj(operator).builtinOptions
+        tensors = operator.InputsAsNumpy().tolist(), operator.OutputsAsNumpy().tolist()
+        name = graph.Tensors(operator.Outputs(0)).Name().decode()
+        yield name, vars(code), tensors, vars(settings) if settings else None
 
 
 def _tensors(model: schema.Model) -> Iterator[schema.Tensor]:

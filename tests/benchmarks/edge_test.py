@@ -70,8 +70,10 @@ def test_it_measures_all_that_has_goals(bundle, tmp_path, monkeypatch, capsys):
     assert {"manifest.json", "super.tflite", "deltas/fish.delta"} < set(size["files"])
     assert set(found["memory"]["of"]) == {"bundle", "all"}
     assert len(found["speed"]["parts_ms"]) == 4
+    assert found["speed"].keys() == found["speed_of_one_thread"].keys()
     printed = capsys.readouterr().out
     assert "== drawn" in printed
+    assert "with one thread: switch " in printed
     assert "logits are the same, bit by bit" in printed
     assert "deltas/bird.delta" in printed
 

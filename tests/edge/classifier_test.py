@@ -120,11 +120,11 @@ def test_bad_arguments_are_named(make_bundle, images):
     with pytest.raises(ValueError, match="accelerator is 'tpu', expected cpu or gpu or gpu_or_cpu"):
         EdgeClassifier(tiny.path, accelerator="tpu")
     assert EdgeClassifier(tiny.path).accelerator == "cpu"
-    for num_threads in (0, 1025, 2.0):
-        with pytest.raises(ValueError, match=rf"num_threads is {num_threads} .* 1 to 1024"):
+    for num_threads in (0, 1025, 2.0, True, "2"):
+        with pytest.raises(ValueError, match=rf"num_threads is {num_threads!r}, .* 1 to 1024"):
             EdgeClassifier(tiny.path, num_threads=num_threads)
-    for cache_bytes in (-1, float("nan")):
-        with pytest.raises(ValueError, match=f"cache_bytes {cache_bytes}, expected .* at least 0"):
+    for cache_bytes in (-1, float("nan"), "x", True):
+        with pytest.raises(ValueError, match=f"cache_bytes is {cache_bytes!r}, .* or 0 or more"):
             EdgeClassifier(tiny.path, cache_bytes=cache_bytes)
     with pytest.raises(ValueError, match=r"Image 0 is uint8 \[3, 3, 3\], expected .* 1\]"):
         EdgeClassifier(tiny.path).classify(np.zeros((3, 3, 3), np.uint8))

@@ -20,6 +20,26 @@ def test_crop_is_that_of_evaluation(shape, crop_fraction):
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+def _resized_by_the_page(square, size):
+    """Resizes the columns, then the rows, of float32 `[side, side]`: docs/edge_format.md."""
+    scale = square.shape[0] / size
+    centres = (np.arange(size)[:, np.newaxis] + 0.5) * scale
+    distances = np.abs(np.arange(square.shape[0]) + 0.5 - centres)
+    weights = np.maximum(0, 1 - distances / max(scale, 1))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ square @ weights.T
+
+
+@pytest.mark.parametrize("shape", [(40, 61), (7, 9), (17, 30), (95, 33)])
+def test_crop_is_what_the_page_tells_other_languages(shape):
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 1)).astype(np.uint8)
+    side = max(round(min(shape) * 0.75), 1)
+    top, left = ((length - side) // 2 for length in shape)
+    square = image[top : top + side, left : left + side, 0].astype(np.float64)
+    found = edge_images.centre_crop(image, image_size=16, crop_fraction=0.75)
+    np.testing.assert_allclose(found[..., 0], _resized_by_the_page(square, 16), atol=1e-3)
+
+
 def test_side_of_decoding_is_that_of_evaluation():
     from ss_tf.data import preprocessing
 

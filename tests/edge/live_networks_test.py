@@ -80,11 +80,12 @@ class _WithoutGpu(Network):
         super().__init__(content, manifest, num_threads=num_threads, accelerator=accelerator)
 
 
-def test_cpu_takes_the_place_of_a_missing_gpu_if_it_may(make_bundle, images, monkeypatch):
+def test_cpu_takes_the_place_of_a_missing_gpu_if_it_may(make_bundle, images, monkeypatch, caplog):
     tiny = make_bundle()
     monkeypatch.setattr(live_networks, "Network", _WithoutGpu)
     live = _live(tiny, None, accelerator="gpu_or_cpu")
     assert live.accelerator == "cpu"
+    assert caplog.messages == ["The CPU takes the GPU's place: no GPU"]
     inputs = ((images / 255 - 0.5) / 0.25).astype(np.float32)
     found = live.sub("bird").logits(inputs, width=4)
     np.testing.assert_allclose(found, tiny.logits("bird", images), rtol=1e-4, atol=1e-5)

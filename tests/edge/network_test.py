@@ -81,7 +81,7 @@ def test_compiled_networks_say_the_same(make_bundle, images):
 def test_missing_gpu_says_what_to_do(tiny, has_gpu):
     if has_gpu:
         pytest.skip("There is a GPU here.")
-    with pytest.raises(NoGpuError, match=r"finds no GPU.*use the accelerator gpu_or_cpu or cpu"):
+    with pytest.raises(NoGpuError, match=r"on a GPU \(.+\), expected .* use the accelerator cpu"):
         Network(tiny.base_file.read_bytes(), tiny.about, num_threads=1, accelerator="gpu")
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from ai_edge_litert.compiled_model import CompiledModel, HardwareAccelerator
@@ -5,7 +7,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from ss_tf import config
 from ss_tf.edge import delta_layout, diff, patch
-from ss_tf.export import tflite
+from ss_tf.export import gpu_operations, tflite
 from ss_tf.models import heads, int8_grid, quantization, resnet, variables
 
 _SMALL = config.ModelConfig(
@@ -124,6 +126,20 @@ def test_other_differences_are_refused_by_name(converted):
     place = tflite._address(values) - tflite._address(np.frombuffer(base, np.uint8))
     changed = base[:place] + bytes([base[place] ^ 1]) + base[place + 1 :]
     with pytest.raises(ValueError, match=r"base and sub differ in the tensor '.*reduction_ind"):
+        tflite.check_same_layout({"base": base, "sub": changed})
+    strided, graph = next(
+        (operator, graph)
+        for operator, graph in gpu_operations.operators(model)
+        if schema.OperatorT.InitFromObj(operator).builtinOptionsType
+        == schema.BuiltinOptions.Conv2DOptions
+    )
+    # Options of a convolution, and where its padding is kept.
+    table = strided.BuiltinOptions()
+    place = table.Pos + table.Offset(10)  # Field 3: the activation.
+    assert place > table.Pos
+    changed = base[:place] + bytes([base[place] ^ 1]) + base[place + 1 :]
+    name = graph.Tensors(strided.Outputs(0)).Name().decode()
+    with pytest.raises(ValueError, match=f"in the operation that gives '{re.escape(name)}'"):
         tflite.check_same_layout({"base": base, "sub": changed})
     with pytest.raises(ValueError, match="differ in the graph around their tensors"):
         tflite.check_same_layout({"base": base, "sub": base + b"\0"})
