@@ -22,8 +22,8 @@ def text(title: str, found: Mapping) -> str:
         f"switch {speed['switch_ms']:.2f} ms, {speed['switch_over_inference']:.2f} times an "
         f"inference of {speed['inference_ms']:.2f} ms",
         *(f"  {part}: {value:.2f} ms" for part, value in speed["parts_ms"].items()),
-        f"with one thread: switch {alone['switch_ms']:.2f} ms, "
-        f"{alone['switch_over_inference']:.2f} times an inference of {alone['inference_ms']:.2f} ms",
+        f"with one thread: switch {alone['switch_ms']:.2f} ms, inference "
+        f"{alone['inference_ms']:.2f} ms, ratio {alone['switch_over_inference']:.2f}",
         f"first answer {speed['first_answer_ms']:.2f} ms, with the sub network live "
         f"{speed['loaded_answer_ms']:.2f} ms",
         f"peak of memory {memory['peak_rss_ratio']:.3f} of all networks kept, "

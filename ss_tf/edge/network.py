@@ -119,10 +119,10 @@ class CompiledRunner:
                 content, environment=_environment(), options=options
             )
         except RuntimeError as error:
+            reason = " ".join(str(error).split())
             raise NoGpuError(
-                f"LiteRT cannot run the network on a GPU ({' '.join(str(error).split())}), expected "
-                "one with its driver (on Linux libvulkan.so.1 and a Vulkan driver): else use the "
-                "accelerator cpu."
+                f"LiteRT cannot run the network on a GPU ({reason}), expected one with its driver "
+                "(on Linux libvulkan.so.1 and a Vulkan driver): else use the accelerator cpu."
             ) from error
         if not self._model.is_fully_accelerated():
             raise NoGpuError(

@@ -38,7 +38,8 @@ def test_accelerator_in_use_is_told(make_bundle, images, tmp_path, capsys):
     assert len(printed.out.splitlines()) == 1
     assert command.main([str(tiny.path), *paths, "--accelerator=gpu"]) == int(found == "cpu")
     if found == "cpu":
-        assert "ss_tf.edge: error: LiteRT cannot run the network on a GPU" in capsys.readouterr().err
+        printed = capsys.readouterr().err
+        assert "ss_tf.edge: error: LiteRT cannot run the network on a GPU" in printed
 
 
 def test_unreadable_images_are_told_and_others_answered(make_bundle, images, tmp_path, capsys):
