@@ -10,6 +10,7 @@ import re
 import reprlib
 from collections.abc import Callable, Mapping
 
+from ss_tf import json_objects
 from ss_tf.edge.delta_layout import LARGEST_NETWORK
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.routing.policy import RoutingPolicy
@@ -144,25 +145,17 @@ class Manifest:
         """Reads what `to_json` wrote.
 
         Raises:
-          ValueError: if it is of another version, or a field is missing, unknown, or not what it
-            should be; the message names it.
+          ValueError: if it is of another version, or a field is missing, unknown, there twice, or
+            not what it should be; the message names it.
         """
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"It is not JSON ({type(error).__name__}).") from error
-        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+        fields = json_objects.read(text, subject="It")
+        if fields.pop("format", None) != FORMAT:
             raise ValueError(f"It is no {FORMAT}.")
         version = fields.pop("version", None)
         good = type(version) is int and version == VERSION
         _check(good, "version", version, f"{VERSION}: update ss_tf, or export the run again")
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(fields) != names:
-            unknown = reprlib.repr(sorted(set(fields) - names))
-            raise ValueError(
-                f"It lacks the fields {sorted(names - set(fields))} and has {unknown} beside them, "
-                f"expected {sorted(names)}."
-            )
+        names = (field.name for field in dataclasses.fields(cls))
+        json_objects.check_names(fields, names, subject="It")
         for name, read in _READERS.items():
             try:
                 fields[name] = read(fields[name])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import json
 import reprlib
 import types
 from collections.abc import Mapping, Sequence
 
-from ss_tf import files
+from ss_tf import files, json_objects
 
 _VERSION = 1
+_SUBJECT = "A routing policy"
 # The temperatures of a thousand superclasses take a tenth of it.
 LARGEST_BYTES = 2**20
 _LARGEST_TOP_K = 1000
@@ -114,13 +114,8 @@ class RoutingPolicy:
         version = fields.pop("version", None)
         good = type(version) is int and version == _VERSION
         _check(good, "version of a routing policy", version, _VERSION)
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(fields) != names:
-            unknown = reprlib.repr(sorted(set(fields) - names))
-            raise ValueError(
-                f"A routing policy lacks the fields {sorted(names - set(fields))} and has {unknown}"
-                f" beside them, expected {sorted(names)}."
-            )
+        names = (field.name for field in dataclasses.fields(cls))
+        json_objects.check_names(fields, names, subject=_SUBJECT)
         return cls(**fields)
 
 
@@ -132,34 +127,14 @@ def read_object(text: str) -> dict[str, object]:
     """
     if len(text) > LARGEST_BYTES:
         raise ValueError(
-            f"A routing policy has {len(text)} characters, expected at most {LARGEST_BYTES}."
+            f"{_SUBJECT} has {len(text)} characters, expected at most {LARGEST_BYTES}."
         )
-    try:
-        fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("A routing policy is nested too deep, expected one object.") from error
-    if not isinstance(fields, dict):
-        raise ValueError(f"A routing policy is one object, got {type(fields).__name__}.")
-    return fields
+    return json_objects.read(text, subject=_SUBJECT)
 
 
 def _is_number(value: object, lowest: float, highest: float) -> bool:
     # NaN is in no range, and bool is a kind of int.
     return type(value) in (int, float) and lowest <= value <= highest
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Returns the pairs of a JSON object, where json.loads would let the last of two win."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = (name for name, _ in pairs)
-        twice, _ = collections.Counter(names).most_common(1)[0]
-        raise ValueError(f"The field {reprlib.repr(twice)} is there twice, expected it once.")
-    return found
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"There is a {constant}, expected finite numbers.")
 
 
 def _check(good: bool, name: str, got: object, expected: object) -> None:

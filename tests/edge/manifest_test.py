@@ -98,7 +98,7 @@ def test_each_field_of_the_map_is_checked(make_bundle, field, value, message):
 def test_temperatures_are_numbers(make_bundle, temperature):
     text = make_bundle(policy=RoutingPolicy(temperatures={"fish": 2.0})).about.to_json()
     start, _, end = text.partition("2.0")
-    with pytest.raises(ValueError, match="policy is damaged"):
+    with pytest.raises(ValueError, match=r"policy is damaged|There is a NaN"):
         Manifest.from_json(f"{start}{temperature}{end}")
 
 

@@ -1,0 +1,59 @@
+"""JSON objects from files that may come from anywhere, read strictly.
+
+What readers of JSON may take in different ways is refused: a field that is there twice, and
+numbers that are none.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import reprlib
+from collections.abc import Iterable, Mapping
+
+
+def read(text: str, *, subject: str) -> dict[str, object]:
+    """Reads the text of one object, whatever its fields.
+
+    Args:
+      text: of a bounded length, which the caller sees to.
+      subject: what the object is, for messages.
+
+    Raises:
+      ValueError: if it is no object, a field is there twice, or a number is not finite.
+    """
+    try:
+        fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{subject} is no JSON: {error}.") from error
+    except RecursionError as error:
+        raise ValueError(f"{subject} is nested too deep, expected one object.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"{subject} is one object, got {type(fields).__name__}.")
+    return fields
+
+
+def check_names(fields: Mapping[str, object], expected: Iterable[str], *, subject: str) -> None:
+    """Raises ValueError, naming them, if fields are missing or unknown."""
+    names = set(expected)
+    if set(fields) != names:
+        # Shortened, as they may be a megabyte.
+        unknown = reprlib.repr(sorted(set(fields) - names))
+        raise ValueError(
+            f"{subject} lacks the fields {sorted(names - set(fields))} and has {unknown} beside "
+            f"them, expected {sorted(names)}."
+        )
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Returns the pairs of a JSON object, where json.loads would let the last of two win."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = (name for name, _ in pairs)
+        twice, _ = collections.Counter(names).most_common(1)[0]
+        raise ValueError(f"The field {reprlib.repr(twice)} is there twice, expected it once.")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"There is a {constant}, expected finite numbers.")
