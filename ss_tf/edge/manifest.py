@@ -181,18 +181,10 @@ class Manifest:
             raise ValueError(f"{path} is no manifest of a bundle: {error}") from error
 
 
-def _superclass_map(fields: Mapping[str, list]) -> SuperclassMap:
-    labels, superclasses = fields["label_names"], fields["superclass_names"]
-    size = len(labels) * len(superclasses)
+def _superclass_map(fields: Mapping[str, object]) -> SuperclassMap:
+    size = len(fields["label_names"]) * len(fields["superclass_names"])
     _check(size <= _LARGEST_MAP, "Labels times superclasses", size, f"at most {_LARGEST_MAP}")
-    for name, kind in (
-        ("label_names", str),
-        ("superclass_names", str),
-        ("superclass_of_label", int),
-    ):
-        good = isinstance(fields[name], list) and all(type(one) is kind for one in fields[name])
-        _check(good, name, fields[name], f"a list of {kind.__name__}")
-    return SuperclassMap.from_json(json.dumps(fields))
+    return SuperclassMap.from_fields(fields)
 
 
 def _file_facts(fields: Mapping[str, object]) -> FileFacts:
@@ -209,7 +201,7 @@ def _sub_facts(fields: Mapping[str, Mapping]) -> SubFacts:
 # How fields that are more than a number or a text are read.
 _READERS: dict[str, Callable] = {
     "superclass_map": _superclass_map,
-    "policy": lambda fields: RoutingPolicy.from_json(json.dumps(fields)),
+    "policy": RoutingPolicy.from_fields,
     "mean": tuple,
     "std": tuple,
     "base": _file_facts,

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ss_tf import files
+from ss_tf import files, json_objects
 from ss_tf.evaluation.stored_predictions import StoredPredictions
 from ss_tf.hierarchy.superclass_map import SuperclassMap
 from ss_tf.routing.policy import RoutingPolicy
@@ -89,11 +89,11 @@ def read(path: pathlib.Path) -> StoredPredictions:
         about = _read_about(arrays.pop(_ABOUT).tobytes())
         policy = about["policy"]
         return StoredPredictions(
-            superclass_map=_superclass_map(about["superclass_map"]),
+            superclass_map=SuperclassMap.from_fields(about["superclass_map"]),
             base_kind=about["base_kind"],
             labels=arrays.pop("labels"),
             keys=_texts("keys", about["keys"]),
-            policy=None if policy is None else RoutingPolicy.from_json(json.dumps(policy)),
+            policy=None if policy is None else RoutingPolicy.from_fields(policy),
             facts=about["facts"],
             **_sorted_out(arrays, sub_forms=_texts("sub_forms", about["sub_forms"])),
         )
@@ -178,23 +178,13 @@ def _read_array(member: zipfile.ZipExtFile, name: str, *, num_bytes: int) -> np.
 
 def _read_about(data: bytes) -> dict[str, object]:
     """Returns the fields of `_about`, of the version that this code reads."""
-    about = json.loads(data.decode("ascii"), parse_constant=_refuse)
-    if not isinstance(about, dict) or about.get("version") != _VERSION:
-        got = about.get("version") if isinstance(about, dict) else about
-        raise ValueError(f"its version is {_short(got)}, expected {_VERSION}.")
-    if set(about) != _ABOUT_FIELDS or not isinstance(about["facts"], dict):
-        raise ValueError(f"it has the fields {_short(sorted(about))}, expected {_ABOUT_FIELDS}.")
+    about = json_objects.read(data.decode("ascii"), subject=_ABOUT)
+    if about.get("version") != _VERSION:
+        raise ValueError(f"its version is {_short(about.get('version'))}, expected {_VERSION}.")
+    json_objects.check_names(about, _ABOUT_FIELDS, subject=_ABOUT)
+    if not isinstance(about["facts"], dict):
+        raise ValueError(f"facts is {_short(about['facts'])}, expected an object.")
     return about
-
-
-def _superclass_map(fields: Mapping[str, object]) -> SuperclassMap:
-    """Returns the map; its own reader trusts the types."""
-    numbers = fields["superclass_of_label"]
-    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        raise ValueError(f"superclass_of_label is {_short(numbers)}, expected whole numbers.")
-    for name in ("superclass_names", "label_names"):
-        _texts(name, fields[name])
-    return SuperclassMap.from_json(json.dumps(fields))
 
 
 def _texts(name: str, values: object) -> tuple[str, ...]:
@@ -219,10 +209,6 @@ def _sorted_out(
             indices = arrays[f"indices.{first}.{second}"]
             subs[first][int(second)] = SubLogits(indices, array)
     return {"logits": logits, "subs": subs}
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"there is a {constant}, expected finite numbers.")
 
 
 def _told(error: Exception) -> str:

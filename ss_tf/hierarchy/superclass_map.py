@@ -6,9 +6,12 @@ import dataclasses
 import difflib
 import json
 import pathlib
+import reprlib
 from collections.abc import Mapping, Sequence
 
-from ss_tf import files
+from ss_tf import files, json_objects
+
+_SUBJECT = "A superclass map"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +105,26 @@ class SuperclassMap:
         """Reads what `to_json` wrote.
 
         Raises:
-          ValueError: if a field is missing or unknown, or the map is not a partition.
+          ValueError: if it is no JSON object, or as `from_fields`.
         """
-        fields = json.loads(text)
-        names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or set(fields) != names:
-            got = sorted(fields) if isinstance(fields, dict) else type(fields).__name__
-            raise ValueError(f"A superclass map has the fields {sorted(names)}, got {got}.")
+        return cls.from_fields(json_objects.read(text, subject=_SUBJECT))
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, object]) -> SuperclassMap:
+        """Does what `from_json` does, for JSON that was read.
+
+        Raises:
+          ValueError: naming the field, if one is missing, unknown or of another type, or the map is
+            not a partition.
+        """
+        names = (field.name for field in dataclasses.fields(cls))
+        json_objects.check_names(fields, names, subject=_SUBJECT)
+        for name, values in fields.items():
+            kind = int if name == "superclass_of_label" else str
+            # `type`, as true and false are whole numbers otherwise.
+            if not isinstance(values, list) or not all(type(value) is kind for value in values):
+                got = reprlib.repr(values)
+                raise ValueError(f"{name} is {got}, expected a list of {kind.__name__}.")
         return cls(**{name: tuple(values) for name, values in fields.items()})
 
     @classmethod

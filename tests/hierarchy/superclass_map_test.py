@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import hypothesis
 import pytest
@@ -70,7 +71,30 @@ def test_what_is_no_partition_is_refused(change, message):
         dataclasses.replace(MAP, **change)
 
 
-@pytest.mark.parametrize("text", ["[]", '{"label_names": []}'])
-def test_json_of_something_else_is_refused(text):
-    with pytest.raises(ValueError, match="A superclass map has the fields"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "A superclass map is one object, got list"),
+        ('{"label_names": []}', r"A superclass map lacks the fields \['superclass_names', 'superc"),
+        ("{", "A superclass map is no JSON"),
+    ],
+)
+def test_json_of_something_else_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
         SuperclassMap.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"superclass_names": "ab"}, "superclass_names is 'ab', expected a list of str"),
+        ({"label_names": ["a", None]}, r"label_names is \['a', None\], expected a list of str"),
+        ({"superclass_of_label": [True, 0]}, r"is \[True, 0\], expected a list of int"),
+        ({"superclass_of_label": {"0": 1}}, "expected a list of int"),
+        ({"superclass_of_label": [0, 1.0]}, "expected a list of int"),
+    ],
+    ids=range(5),
+)
+def test_fields_of_another_type_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        SuperclassMap.from_fields(json.loads(MAP.to_json()) | change)
