@@ -41,11 +41,13 @@ from ss_tf import files, run_flags
 from ss_tf.data import catalog
 from ss_tf.deltas import float_coding, float_delta, sizes
 from ss_tf.evaluation import bounds, provenance
+from ss_tf.evaluation.gather import stage1_network
 from ss_tf.evaluation.predictions import Predictor
-from ss_tf.evaluation.systems import stage1_network, superclasses_with_sub
+from ss_tf.evaluation.stored_predictions import superclasses_with_sub
 from ss_tf.models import heads, int8_grid, integer_network, variables
 from ss_tf.models.resnet import build_resnet
 from ss_tf.routing.probabilities import superclass_probabilities
+from ss_tf.routing.sub_logits import SubLogits
 from ss_tf.training.run_dir import RunDir, sub
 
 _STEPS = (1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
@@ -97,7 +99,7 @@ class TwoStages:
             for superclass, name in superclasses_with_sub(self._map).items():
                 indices = np.flatnonzero(decided == superclass)
                 rows = self._logits(subs[name], examples.select(indices), title=f"{split} {name}")
-                logits[superclass] = bounds.SubLogits(indices, rows)
+                logits[superclass] = SubLogits(indices, rows)
             labels[split] = bounds.two_stage_labels(decided, logits, self._map)
         return labels
 

@@ -20,10 +20,11 @@ from ss_tf.data.examples import Dataset
 from ss_tf.deltas import bank, layout, sizes
 from ss_tf.evaluation import bounds
 from ss_tf.evaluation.networks import Networks
-from ss_tf.evaluation.systems import superclasses_with_sub
+from ss_tf.evaluation.stored_predictions import superclasses_with_sub
 from ss_tf.models import int8_grid, integer_network
 from ss_tf.models.integer_network import IntegerNetwork
 from ss_tf.routing.probabilities import superclass_probabilities
+from ss_tf.routing.sub_logits import SubLogits
 from ss_tf.training import distribution, randomness, stages, sub_networks
 from ss_tf.training.run_dir import RunDir, sub
 
@@ -132,6 +133,6 @@ def _top1(config: RunConfig, run: RunDir, *, dataset: Dataset, split: str) -> fl
     for superclass, name in superclasses_with_sub(labels_map).items():
         indices = np.flatnonzero(decided == superclass)
         rows = networks.logits(sub(name), "int8", examples=examples.select(indices))
-        subs[superclass] = bounds.SubLogits(indices, rows)
+        subs[superclass] = SubLogits(indices, rows)
     labels = bounds.two_stage_labels(decided, subs, labels_map)
     return 100 * float(np.mean(labels == examples.labels))
