@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 
 def read(text: str, *, subject: str) -> dict[str, object]:
@@ -28,13 +28,19 @@ def read(text: str, *, subject: str) -> dict[str, object]:
         raise ValueError(f"{subject} is no JSON: {error}.") from error
     except RecursionError as error:
         raise ValueError(f"{subject} is nested too deep, expected one object.") from error
-    if not isinstance(fields, dict):
-        raise ValueError(f"{subject} is one object, got {type(fields).__name__}.")
+    check_kind(fields, subject=subject)
     return fields
 
 
-def check_names(fields: Mapping[str, object], expected: Iterable[str], *, subject: str) -> None:
-    """Raises ValueError, naming them, if fields are missing or unknown."""
+def check_kind(value: object, *, subject: str) -> None:
+    """Raises ValueError if what was read is no object."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{subject} is {reprlib.repr(value)}, expected an object.")
+
+
+def check_names(fields: object, expected: Iterable[str], *, subject: str) -> None:
+    """Raises ValueError if what was read is no object, or fields, named, are missing or unknown."""
+    check_kind(fields, subject=subject)
     names = set(expected)
     if set(fields) != names:
         # Shortened, as they may be a megabyte.

@@ -58,9 +58,14 @@ def edge_bundle() -> pathlib.Path | None:
     """Returns the bundle that is evaluated instead of a report being made; None for a report.
 
     Raises:
-      ValueError: if it comes with --predictions or --require.
+      ValueError: if it is empty, or comes with --predictions or --require.
     """
+    if defs.EDGE_BUNDLE.value is None:
+        return None
+    # As a variable of the shell that is not set leaves it; a report would be written over.
+    if not defs.EDGE_BUNDLE.value:
+        raise ValueError("--edge_bundle is empty, expected the folder of a bundle.")
     given = [f"--{flag.name}" for flag in (defs.PREDICTIONS, defs.REQUIRE) if flag.value]
-    if defs.EDGE_BUNDLE.value and given:
+    if given:
         raise ValueError(f"--edge_bundle came with {' and '.join(given)}, expected --run_dir.")
-    return pathlib.Path(defs.EDGE_BUNDLE.value) if defs.EDGE_BUNDLE.value else None
+    return pathlib.Path(defs.EDGE_BUNDLE.value)

@@ -15,7 +15,7 @@ def test_an_object_is_what_json_says():
     [
         ("", "It is no JSON: Expecting value"),
         ('{"a": 1', "It is no JSON: "),
-        ("[1]", "It is one object, got list"),
+        ("[1]", r"It is \[1\], expected an object"),
         ("[" * 100_000, "It is nested too deep"),
         ('{"a": 1, "b": 2, "a": 1}', "field 'a' is there twice"),
         ('{"a": {"c": 1, "c": 1}}', "field 'c' is there twice"),
@@ -34,6 +34,8 @@ def test_missing_and_unknown_fields_are_named_in_short():
     json_objects.check_names({"a": 1, "b": 2}, ["b", "a"], subject="It")
     with pytest.raises(ValueError, match=r"It lacks the fields \['b'\] and has \['c'\] beside"):
         json_objects.check_names({"a": 1, "c": 2}, ["a", "b"], subject="It")
+    with pytest.raises(ValueError, match="It is 'a', expected an object"):
+        json_objects.check_names("a", ["a"], subject="It")
     with pytest.raises(ValueError, match="expected") as caught:
         json_objects.check_names({"x" * 10**6: 1}, ["a"], subject="It")
     assert len(str(caught.value)) < 200

@@ -61,3 +61,9 @@ def test_a_bundle_makes_no_report(parse_flags, other):
         ValueError, match=f"--edge_bundle came with {other.split('=')[0]}, expected"
     ):
         report_flags.edge_bundle()
+
+
+def test_an_empty_bundle_is_not_taken_for_none(parse_flags):
+    parse_flags("--edge_bundle=", "--run_dir=runs/x")
+    with pytest.raises(ValueError, match="--edge_bundle is empty, expected the folder of a bundle"):
+        report_flags.edge_bundle()

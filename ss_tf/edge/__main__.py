@@ -16,6 +16,8 @@ def _main() -> int | str:
         if message is None:
             raise
         return f"ss_tf.edge: error: {message}"
+    except KeyboardInterrupt:  # While packages are imported; later the command sees to it.
+        return 130
 
 
 if __name__ == "__main__":

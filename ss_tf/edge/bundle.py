@@ -80,7 +80,10 @@ class Bundle:
         except ValueError as error:
             raise ValueError(f"{path} cannot be used: {error}") from error
         if result_sha256.hex() != facts.network.sha256:
-            raise ValueError(f"{path} gives another network than the manifest says.")
+            raise ValueError(
+                f"{path} gives the network {result_sha256.hex()[:16]}, expected "
+                f"{facts.network.sha256[:16]}, as the manifest says: export the run again."
+            )
         return Delta(path, data, base_sha256=bytes.fromhex(self.manifest.base.sha256))
 
 
@@ -147,7 +150,7 @@ def facts_of(data: bytes) -> FileFacts:
 def _read(path: pathlib.Path, facts: FileFacts) -> bytes:
     """Reads a file that has to be as the manifest says."""
     if not path.is_file():
-        raise ValueError(f"{path} is missing, the bundle is not whole.")
+        raise ValueError(f"{path} is missing, the bundle is not whole: copy it anew.")
     try:
         # First, as no more memory is to be asked for than the file takes.
         size = path.stat().st_size
@@ -155,6 +158,14 @@ def _read(path: pathlib.Path, facts: FileFacts) -> bytes:
             data = file.read(facts.num_bytes) if size == facts.num_bytes else b""
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
-    if size != facts.num_bytes or facts_of(data) != facts:
-        raise ValueError(f"{path} is damaged: it has not the size and SHA-256 of the manifest.")
+    sha256 = facts_of(data).sha256
+    difference = None
+    if size != facts.num_bytes:
+        difference = f"{size} bytes, expected {facts.num_bytes}"
+    elif sha256 != facts.sha256:
+        difference = f"the SHA-256 {sha256[:16]}, expected {facts.sha256[:16]}"
+    if difference:
+        raise ValueError(
+            f"{path} is damaged: it has {difference}, as the manifest says: copy it anew."
+        )
     return data

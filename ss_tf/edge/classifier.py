@@ -151,9 +151,11 @@ class EdgeClassifier:
           inputs: float32 `[n, size, size, channels]`, as the networks see them.
 
         Raises:
-          ValueError: if a sub network cannot be made; the message says why.
+          ValueError: if these are of another shape or type, or a sub network cannot be made; the
+            message says why.
         """
         manifest = self.manifest
+        edge_images.check_inputs(inputs, manifest)
         with self._lock:
             base_logits = self._base_logits(inputs)
             base = softmax(base_logits) if manifest.base_kind == "flat" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,8 @@ from ss_tf.edge.network import ACCELERATORS, CPU
 _STOPPED = 130
 # As networks see them, in memory at a time; a sub network is made once for all of these.
 _IMAGES_TOGETHER = 64
+# More than any machine has.
+_MOST_MEGABYTES = 1_000_000_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,11 +39,12 @@ def main(arguments: Sequence[str]) -> int:
         if options.accelerator != CPU:
             print(f"ss_tf.edge: runs on the {classifier.accelerator}", file=sys.stderr)
         for start in range(0, len(options.images), _IMAGES_TOGETHER):
-            paths, read = options.images[start : start + _IMAGES_TOGETHER], []
-            answers = classifier.classify_many(_pixels(paths, classifier.manifest, read=read))
-            for path, answer in zip(read, answers, strict=True):
+            paths = options.images[start : start + _IMAGES_TOGETHER]
+            num_answered = 0
+            for path, answer in _answers(classifier, paths):
                 print(f"{image_files.printable(path)}: {_line(answer)}", flush=True)
-            if len(read) < len(paths):
+                num_answered += 1
+            if num_answered < len(paths):
                 exit_code = 1
     except (ValueError, OSError) as error:
         _complain(error)
@@ -48,6 +52,26 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _STOPPED
     return exit_code
+
+
+def _answers(classifier: EdgeClassifier, paths: Sequence[str]) -> Iterator[tuple[str, Answer]]:
+    """Yields files and what they show; complains of those that cannot be read or answered.
+
+    A sub network that cannot be made costs the answers of those images alone that want it.
+    """
+    from ss_tf.data import image_files
+
+    read = []
+    try:
+        answers = classifier.classify_many(_pixels(paths, classifier.manifest, read=read))
+    except ValueError as error:
+        if len(paths) == 1:
+            _complain(f"{image_files.printable(paths[0])} has no answer: {error}")
+            return
+        for path in read:
+            yield from _answers(classifier, [path])
+        return
+    yield from zip(read, answers, strict=True)
 
 
 def _pixels(paths: Sequence[str], manifest: Manifest, *, read: list[str]) -> Iterator[np.ndarray]:
@@ -91,11 +115,16 @@ def megabytes(text: str) -> float:
     """Reads a number of MB.
 
     Raises:
-      ValueError: if it is none, which argparse tells the user.
+      argparse.ArgumentTypeError: if it is none; argparse tells the user.
     """
-    number = float(text)
-    if not 0 <= number < 1e9:
-        raise ValueError(f"{text} MB, expected 0 or more.")
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= _MOST_MEGABYTES:
+        raise argparse.ArgumentTypeError(
+            f"it is {text!r}, expected a number of MB from 0 to {_MOST_MEGABYTES:,}"
+        )
     return number
 
 
@@ -113,5 +142,5 @@ def _as_text(name: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
-def _complain(error: Exception) -> None:
+def _complain(error: Exception | str) -> None:
     print(f"ss_tf.edge: error: {error}", file=sys.stderr)

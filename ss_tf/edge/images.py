@@ -39,6 +39,21 @@ def to_inputs(images: Iterable[np.ndarray], manifest: Manifest) -> np.ndarray:
     return np.array(inputs, np.float32).reshape(-1, side, side, channels)
 
 
+def check_inputs(inputs: np.ndarray, manifest: Manifest) -> None:
+    """Raises ValueError unless these are normalised images as the networks of a bundle see them.
+
+    LiteRT would resize a network to the images of another size that it is given, or read a part.
+    """
+    side, channels = manifest.image_size, manifest.channels
+    is_array = isinstance(inputs, np.ndarray)
+    if not is_array or inputs.dtype != np.float32 or inputs.shape[1:] != (side, side, channels):
+        got = f"{inputs.dtype} {list(inputs.shape)}" if is_array else type(inputs).__name__
+        raise ValueError(
+            f"Normalised images are {got}, expected float32 [n, {side}, {side}, {channels}]: "
+            "classify takes pixels of any size."
+        )
+
+
 def centre_crop(image: np.ndarray, *, image_size: int, crop_fraction: float) -> np.ndarray:
     """Cuts out the centre square and resizes it, as `ss_tf.data.preprocessing` does.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import logging
+import pathlib
 import threading
 
 from ss_tf.edge.bundle import Bundle, Delta
@@ -54,13 +55,13 @@ class LiveNetworks:
         self.accelerator = GPU if accelerator == GPU_OR_CPU else accelerator
         content = bundle.base()
         try:
-            self._base = self._network(content)
+            self._base = self._network(content, bundle.base_file)
         except NoGpuError as error:
             if accelerator != GPU_OR_CPU:
                 raise
             _LOG.warning("The CPU takes the GPU's place: %s", error)
             self.accelerator = CPU
-            self._base = self._network(content)
+            self._base = self._network(content, bundle.base_file)
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ class LiveNetworks:
         """
         if self._base is None:
             self._subs.clear()
-            self._base = self._network(self.bundle.base())
+            self._base = self._network(self.bundle.base(), self.bundle.base_file)
         return self._base
 
     def sub(self, superclass_name: str) -> Network:
@@ -113,15 +114,21 @@ class LiveNetworks:
             # LiteRT lets no thread of Python begin while it makes a network.
             is_checking.wait()
             try:
-                return self._network(content)
+                return self._network(content, delta.path)
             finally:
                 # Of what is damaged, this says more than LiteRT.
                 checked.result()
 
-    def _network(self, content: bytes) -> Network:
-        return Network(
-            content,
-            self.bundle.manifest,
-            num_threads=self._num_threads,
-            accelerator=self.accelerator,
-        )
+    def _network(self, content: bytes, path: pathlib.Path) -> Network:
+        """Makes a network of what a file gave, which errors name."""
+        try:
+            return Network(
+                content,
+                self.bundle.manifest,
+                num_threads=self._num_threads,
+                accelerator=self.accelerator,
+            )
+        except NoGpuError:
+            raise  # Not the file's fault.
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be used: {error}") from error

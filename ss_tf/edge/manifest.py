@@ -23,6 +23,8 @@ INPUT, OUTPUT = "image", "logits"
 # Ten thousand labels take a tenth of it.
 _LARGEST_BYTES = 1 << 24
 _LARGEST_SIDE, _LARGEST_HEAD = 4096, 1 << 16
+# It is in messages.
+_LONGEST_SIGNATURE = 100
 # Labels times superclasses: routing has tables of that size.
 _LARGEST_MAP = 1 << 26
 # What normalises images: pixels stay far from the ends of float32.
@@ -88,16 +90,20 @@ class Manifest:
 
     def __post_init__(self):
         _check(self.base_kind in BASE_KINDS, "base_kind", self.base_kind, " or ".join(BASE_KINDS))
-        _check(_is_whole(self.image_size, _LARGEST_SIDE), "image_size", self.image_size, "a side")
-        _check(type(self.channels) is int and self.channels in (1, 3), "channels", self.channels, 3)
-        for name in ("mean", "std"):
+        good = _is_whole(self.image_size, _LARGEST_SIDE)
+        _check(good, "image_size", self.image_size, f"a whole number from 1 to {_LARGEST_SIDE}")
+        good = type(self.channels) is int and self.channels in (1, 3)
+        _check(good, "channels", self.channels, "1 or 3")
+        for name, lowest in (("mean", -_LARGEST_NUMBER), ("std", _SMALLEST_STD)):
             values = getattr(self, name)
-            good = len(values) == self.channels and all(map(_is_number, values))
-            good = good and (name == "mean" or all(value >= _SMALLEST_STD for value in values))
-            _check(good, name, values, "one number per channel")
+            good = len(values) == self.channels
+            good = good and all(_is_number(value) and value >= lowest for value in values)
+            expected = f"{self.channels} numbers from {lowest:g} to {_LARGEST_NUMBER:g}"
+            _check(good, name, values, expected)
         good = _is_number(self.crop_fraction) and 0 < self.crop_fraction <= 1
         _check(good, "crop_fraction", self.crop_fraction, "a number in (0, 1]")
-        _check(isinstance(self.signature, str), "signature", self.signature, "text")
+        good = isinstance(self.signature, str) and 1 <= len(self.signature) <= _LONGEST_SIGNATURE
+        _check(good, "signature", self.signature, f"1 to {_LONGEST_SIGNATURE} characters")
         good = _is_whole(self.head_width, _LARGEST_HEAD) and self.head_width >= self._widest
         _check(good, "head_width", self.head_width, f"{self._widest} or more, to {_LARGEST_HEAD}")
         expected = {
@@ -150,7 +156,7 @@ class Manifest:
         """
         fields = json_objects.read(text, subject="It")
         if fields.pop("format", None) != FORMAT:
-            raise ValueError(f"It is no {FORMAT}.")
+            raise ValueError(f"It is no manifest of an {FORMAT}.")
         version = fields.pop("version", None)
         good = type(version) is int and version == VERSION
         _check(good, "version", version, f"{VERSION}: update ss_tf, or export the run again")
@@ -159,7 +165,7 @@ class Manifest:
         for name, read in _READERS.items():
             try:
                 fields[name] = read(fields[name])
-            except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{name} is damaged: {error}") from error
         return cls(**fields)
 
@@ -178,34 +184,58 @@ class Manifest:
         try:
             return cls.from_json(data.decode("utf-8"))
         except ValueError as error:
-            raise ValueError(f"{path} is no manifest of a bundle: {error}") from error
+            raise ValueError(f"{path} cannot be used: {error}") from error
 
 
-def _superclass_map(fields: Mapping[str, object]) -> SuperclassMap:
+def _superclass_map(value: object) -> SuperclassMap:
+    fields = _own_fields(SuperclassMap, value, "superclass_map")
+    for name in ("label_names", "superclass_names"):
+        _check(isinstance(fields[name], list), name, fields[name], "a list")
     size = len(fields["label_names"]) * len(fields["superclass_names"])
     _check(size <= _LARGEST_MAP, "Labels times superclasses", size, f"at most {_LARGEST_MAP}")
     return SuperclassMap.from_fields(fields)
 
 
-def _file_facts(fields: Mapping[str, object]) -> FileFacts:
-    facts = FileFacts(**fields)
-    _check(_is_whole(facts.num_bytes, LARGEST_NETWORK), "num_bytes", facts.num_bytes, "a size")
-    _check(_is_digest(facts.sha256), "sha256", facts.sha256, "64 digits of hex")
+def _numbers(value: object) -> tuple:
+    _check(isinstance(value, list), "It", value, "a list of numbers")
+    return tuple(value)
+
+
+def _file_facts(value: object, name: str = "base") -> FileFacts:
+    facts = FileFacts(**_own_fields(FileFacts, value, name))
+    good = _is_whole(facts.num_bytes, LARGEST_NETWORK)
+    _check(good, f"num_bytes of {name}", facts.num_bytes, f"1 to {LARGEST_NETWORK}")
+    _check(_is_digest(facts.sha256), f"sha256 of {name}", facts.sha256, "64 digits of hex")
     return facts
 
 
-def _sub_facts(fields: Mapping[str, Mapping]) -> SubFacts:
-    return SubFacts(**{name: _file_facts(facts) for name, facts in fields.items()})
+def _subs(value: object) -> dict[str, SubFacts]:
+    _check(isinstance(value, dict), "It", value, "superclass name -> facts")
+    found = {}
+    for name, sub in value.items():
+        shown = reprlib.repr(name)  # It may be a megabyte.
+        parts = _own_fields(SubFacts, sub, shown).items()
+        found[name] = SubFacts(
+            **{part: _file_facts(facts, f"{part} of {shown}") for part, facts in parts}
+        )
+    return found
+
+
+def _own_fields(kind: type, value: object, name: str) -> dict[str, object]:
+    """Returns the fields of an object, which have to be those of a dataclass."""
+    fields = (field.name for field in dataclasses.fields(kind))
+    json_objects.check_names(value, fields, subject=name)
+    return value
 
 
 # How fields that are more than a number or a text are read.
 _READERS: dict[str, Callable] = {
     "superclass_map": _superclass_map,
     "policy": RoutingPolicy.from_fields,
-    "mean": tuple,
-    "std": tuple,
+    "mean": _numbers,
+    "std": _numbers,
     "base": _file_facts,
-    "subs": lambda subs: {name: _sub_facts(sub) for name, sub in subs.items()},
+    "subs": _subs,
 }
 
 

@@ -46,6 +46,7 @@ def export_bundle(config: RunConfig, run: RunDir, *, routing: str, output: pathl
     labels_map = run.superclass_map()
     policy = fitted_policy.load(config, run, routing)
     saved_model.check_is_new(output)
+    output.parent.mkdir(parents=True, exist_ok=True)  # Before the minute that conversions take.
     image_format = catalog.image_format(config.data.name)
     networks = int8_networks.load(config, run, labels_map)
     converted = dict(_convert_all(config, networks, labels_map, image_format=image_format))

@@ -110,7 +110,7 @@ class SuperclassMap:
         return cls.from_fields(json_objects.read(text, subject=_SUBJECT))
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, object]) -> SuperclassMap:
+    def from_fields(cls, fields: object) -> SuperclassMap:
         """Does what `from_json` does, for JSON that was read.
 
         Raises:

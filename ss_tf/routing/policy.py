@@ -108,8 +108,9 @@ class RoutingPolicy:
         return cls.from_fields(read_object(text))
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, object]) -> RoutingPolicy:
+    def from_fields(cls, fields: object) -> RoutingPolicy:
         """Does what `from_json` does, for JSON that was read."""
+        json_objects.check_kind(fields, subject=_SUBJECT)
         fields = dict(fields)
         version = fields.pop("version", None)
         good = type(version) is int and version == _VERSION

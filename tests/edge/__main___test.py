@@ -1,3 +1,4 @@
+import importlib
 import importlib.metadata
 import os
 import pathlib
@@ -70,6 +71,15 @@ def test_runs_with_what_the_extra_edge_brings_alone(make_bundle, image, tmp_path
     done = _run(tmp_path / "packages", str(make_bundle().path), image)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{image}: ")
+
+
+def test_stopped_while_packages_are_imported(monkeypatch):
+    def stop(name, *rest):
+        raise KeyboardInterrupt
+
+    entry = importlib.import_module("ss_tf.edge.__main__")
+    monkeypatch.setattr("builtins.__import__", stop)
+    assert entry._main() == 130
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,16 @@ def test_damaged_or_missing_base_is_named(make_bundle):
     data = tiny.base_file.read_bytes()
     for damaged in (data[:-1], data + b"x", b"x" + data[1:]):
         tiny.base_file.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"super\.tflite is damaged"):
+        difference = f"{len(damaged)} bytes, expected {len(data)}"
+        if len(damaged) == len(data):
+            difference = f"the SHA-256 [0-9a-f]{{16}}, expected {tiny.about.base.sha256[:16]}"
+        message = rf"super\.tflite is damaged: it has {difference}, as the manifest says: copy it"
+        with pytest.raises(ValueError, match=message):
             bundle.Bundle(tiny.path).base()
     tiny.base_file.unlink()
-    with pytest.raises(ValueError, match=r"super\.tflite is missing, the bundle is not whole"):
+    with pytest.raises(
+        ValueError, match=r"super\.tflite is missing, the bundle is not whole: copy"
+    ):
         bundle.Bundle(tiny.path).base()
 
 
@@ -57,7 +63,7 @@ def test_delta_of_another_superclass_is_refused(make_bundle):
     (tiny.path / "manifest.json").write_text(json.dumps(fields))
     deltas = tiny.path / "deltas"
     (deltas / "bird.delta").write_bytes((deltas / "fish.delta").read_bytes())
-    with pytest.raises(ValueError, match=r"bird\.delta gives another network"):
+    with pytest.raises(ValueError, match=r"bird\.delta gives the network .*, expected "):
         bundle.Bundle(tiny.path).sub("bird", base=base)
 
 

@@ -115,6 +115,19 @@ def test_a_failed_switch_leaves_the_rest_at_work(make_bundle, images, cache_byte
     assert classifier.classify_many(images) == answers
 
 
+def test_images_that_are_not_normalised_to_the_size_are_refused(make_bundle):
+    classifier = EdgeClassifier(make_bundle().path)
+    for inputs, got in (
+        (np.zeros((1, 4, 4, 1), np.float32), r"float32 \[1, 4, 4, 1\]"),
+        (np.zeros((3, 3, 1), np.float32), r"float32 \[3, 3, 1\]"),
+        (np.zeros((1, 3, 3, 1), np.uint8), r"uint8 \[1, 3, 3, 1\]"),
+        ([[1.0]], "list"),
+    ):
+        with pytest.raises(ValueError, match=rf"images are {got}, expected float32 \[n, 3, 3, 1\]"):
+            classifier.route(inputs)
+    assert classifier.route(np.zeros((2, 3, 3, 1), np.float32)).label.shape == (2,)
+
+
 def test_bad_arguments_are_named(make_bundle, images):
     tiny = make_bundle()
     with pytest.raises(ValueError, match="accelerator is 'tpu', expected cpu or gpu or gpu_or_cpu"):

@@ -62,6 +62,28 @@ def test_more_images_than_are_in_memory_at_a_time(
     assert [line.partition(": ")[0] for line in lines] == paths
 
 
+def test_images_of_other_superclasses_are_answered_where_a_delta_is_missing(
+    make_bundle, images, tmp_path, capsys
+):
+    tiny = make_bundle()
+    paths = ["missing.png", *_files(images, tmp_path)]
+    answers = EdgeClassifier(tiny.path).classify_many(images)
+    is_fish = [answer.superclass_name == "fish" for answer in answers]
+    assert 0 < sum(is_fish) < len(images)
+    (tiny.path / "deltas" / "fish.delta").unlink()
+    assert command.main([str(tiny.path), *paths]) == 1
+    printed = capsys.readouterr()
+    answered = [line.partition(": ")[0] for line in printed.out.splitlines()]
+    told = printed.err.splitlines()
+    assert answered == [path for path, fish in zip(paths[1:], is_fish, strict=True) if not fish]
+    assert told[0] == "ss_tf.edge: error: missing.png: No such file or directory"
+    for line, path in zip(
+        told[1:], sorted({*paths[1:]} - {*answered}, key=paths.index), strict=True
+    ):
+        assert line.startswith(f"ss_tf.edge: error: {path} has no answer: {tiny.path}")
+        assert "fish.delta is missing" in line
+
+
 def test_a_file_given_twice_is_answered_twice(make_bundle, images, tmp_path, capsys):
     (path,) = _files(images[:1], tmp_path)
     assert command.main([str(make_bundle().path), path, path]) == 0
@@ -97,7 +119,8 @@ def test_names_cannot_write_control_characters(make_bundle, images, tmp_path, ca
 def test_other_budgets_are_refused(make_bundle, value, capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main([str(make_bundle().path), "a.png", f"--cache_mb={value}"])
-    assert f"argument --cache_mb: invalid megabytes value: '{value}'" in capsys.readouterr().err
+    expected = f"argument --cache_mb: it is '{value}', expected a number of MB from 0 to 1,000"
+    assert expected in capsys.readouterr().err
 
 
 def test_what_is_no_bundle_is_one_line(tmp_path, capsys):

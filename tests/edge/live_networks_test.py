@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,16 @@ def test_a_network_of_another_digest_is_not_handed_out(make_bundle, monkeypatch)
     assert live.loaded == ()
     monkeypatch.undo()
     assert live.sub("bird").content == bird
+
+
+def test_file_of_a_network_that_is_not_as_the_manifest_says_is_named(make_bundle):
+    tiny = make_bundle()
+    fields = json.loads(tiny.about.to_json()) | {"image_size": 5}
+    (tiny.path / "manifest.json").write_text(json.dumps(fields))
+    with pytest.raises(
+        ValueError, match=r"super\.tflite cannot be used: .*expected image: float32"
+    ):
+        _live(tiny, None)
 
 
 class _WithoutGpu(Network):

@@ -34,30 +34,36 @@ def test_newer_version_says_what_to_do(make_bundle):
     [
         ("base_kind", "../../etc", "base_kind is"),
         ("base_kind", ["super"], "base_kind is"),
-        ("image_size", 0, "image_size is 0"),
+        ("image_size", 0, "image_size is 0, expected a whole number from 1 to 4096"),
         ("image_size", 10**9, "image_size is 1000000000"),
-        ("channels", 2, "channels is 2"),
+        ("channels", 2, "channels is 2, expected 1 or 3"),
         ("mean", [0.1, 0.2], "mean is"),
-        ("mean", 3, "mean is damaged"),
-        ("std", [0.0], "std is"),
+        ("mean", 3, "mean is damaged: It is 3, expected a list of numbers"),
+        ("mean", "a", "mean is damaged: It is 'a'"),
+        ("std", [0.0], r"std is \(0.0,\), expected 1 numbers from 1e-06 to 1e\+06"),
         ("std", [1e-30], "std is"),
         ("std", [float("nan")], "There is a NaN, expected finite numbers"),
-        ("mean", [float("inf")], "There is a Infinity"),
+        ("mean", [float("inf")], "There is a Infinity, expected finite numbers"),
         ("mean", [10**400], "mean is"),
         ("head_width", 2, "head_width is 2, expected 3 or more"),
         ("crop_fraction", 1.5, "crop_fraction is 1.5"),
         ("signature", None, "signature is None"),
+        ("signature", "x" * 101, "signature is 'x.*, expected 1 to 100 characters"),
         ("head_width", True, "head_width is True"),
         ("policy", {"version": 1}, "policy is damaged"),
-        ("superclass_map", [], "superclass_map is damaged"),
-        ("base", {"num_bytes": 1}, "base is damaged"),
-        ("base", {"num_bytes": -1, "sha256": "0" * 64}, "num_bytes is -1"),
-        ("base", {"num_bytes": 1, "sha256": "x"}, "sha256 is 'x'"),
+        ("superclass_map", [], r"superclass_map is \[\], expected an object"),
+        ("superclass_map", {}, r"superclass_map lacks the fields \['label_names', "),
+        ("base", None, "base is None, expected an object"),
+        ("base", {"num_bytes": 1}, r"base lacks the fields \['sha256'\]"),
+        ("base", {"num_bytes": -1, "sha256": "0" * 64}, "num_bytes of base is -1, expected 1 to"),
+        ("base", {"num_bytes": 1, "sha256": "x"}, "sha256 of base is 'x'"),
         ("subs", {}, r"subs is \[\], expected \['bird', 'fish'\]"),
-        ("subs", [], "subs is damaged"),
+        ("subs", [], r"subs is damaged: It is \[\], expected superclass name -> facts"),
+        ("subs", {"bird": 5}, "'bird' is 5, expected an object"),
+        ("subs", {"bird": {"delta": 5, "network": 5}}, "delta of 'bird' is 5, expected an object"),
         ("source", "0" * 63, "source is"),
         ("source", None, "source is None"),
-        ("format", "zip", "It is no ss_tf edge bundle"),
+        ("format", "zip", "It is no manifest of an ss_tf edge bundle"),
         ("unknown", 1, r"It lacks the fields \[\] and has \['unknown'\] beside them"),
     ],
 )
@@ -65,6 +71,12 @@ def test_each_field_is_checked(make_bundle, field, value, message):
     fields = json.loads(make_bundle().about.to_json()) | {field: value}
     with pytest.raises(ValueError, match=message):
         Manifest.from_json(json.dumps(fields))
+
+
+def test_numbers_that_json_takes_for_infinite_are_refused(make_bundle):
+    text = make_bundle().about.to_json().replace('"mean": [0.5]', '"mean": [1e999]')
+    with pytest.raises(ValueError, match=r"mean is \(inf,\), expected 1 numbers from"):
+        Manifest.from_json(text)
 
 
 def test_a_missing_field_is_named(make_bundle):
@@ -82,7 +94,7 @@ def test_a_missing_field_is_named(make_bundle):
         ("superclass_of_label", [0, 2, 1, 0, 2, 3], "has superclass 3, expected 0..2"),
         ("label_names", ["owl", "cod", "tug", "hen", "eel", None], "label_names is"),
         ("label_names", "abcdef", "label_names is 'abcdef'"),
-        ("label_names", 6, "superclass_map is damaged"),
+        ("label_names", 6, "superclass_map is damaged: label_names is 6, expected a list"),
         ("superclass_names", ["bird", "../boat", "fish"], "cannot name a file"),
         ("superclass_names", {"bird": 1, "boat": 2, "fish": 3}, "superclass_names is"),
     ],
@@ -131,5 +143,5 @@ def test_other_texts_are_refused_in_one_line(text):
 def test_file_is_named(tmp_path):
     path = tmp_path / "manifest.json"
     path.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match=r"manifest\.json is no manifest of a bundle"):
+    with pytest.raises(ValueError, match=r"manifest\.json cannot be used: 'utf-8' codec"):
         Manifest.load(path)

@@ -137,7 +137,7 @@ def huge():
         ({"logits.int8.7": npy(np.zeros((1, 1), np.float32))}, r"'indices\.int8\.7' is missing"),
         ({"about": npy(np.frombuffer(b"[" * 100_000, np.uint8))}, "about is nested too deep"),
         ({"about": npy(np.frombuffer(b'{"version": NaN}', np.uint8))}, "There is a NaN"),
-        ({"about": npy(np.frombuffer(b"[1]", np.uint8))}, "about is one object, got list"),
+        ({"about": npy(np.frombuffer(b"[1]", np.uint8))}, r"about is \[1\], expected an object"),
     ],
 )
 def test_what_a_stranger_may_put_into_it_is_refused(path, changes, message):
@@ -155,7 +155,7 @@ def test_what_a_stranger_may_put_into_it_is_refused(path, changes, message):
         ({"facts": []}, r"facts is \[\], expected an object"),
         ({"policy": {"version": 1}}, "routing policy lacks the fields"),
         ({"superclass_map": {}}, "A superclass map lacks the fields"),
-        ({"superclass_map": [5]}, "A superclass map lacks the fields"),
+        ({"superclass_map": [5]}, r"A superclass map is \[5\], expected an object"),
         ({"sub_forms": ["fp16"]}, "is no predictions"),
     ],
 )

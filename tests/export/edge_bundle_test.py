@@ -75,6 +75,9 @@ def test_what_is_wrong_is_said_before_networks_are_read(run_config, run, tmp_pat
         _export(run_config, run, run.path)
     with pytest.raises(ValueError, match=r"--routing=soft needs .*Run eval\.py"):
         _export(run_config, run, tmp_path / "new", routing="soft")
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="file"):
+        _export(run_config, run, tmp_path / "file" / "new")
 
 
 def test_network_of_another_layout_leaves_nothing_behind(run_config, run, tmp_path, monkeypatch):

@@ -74,7 +74,7 @@ def test_what_is_no_partition_is_refused(change, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "A superclass map is one object, got list"),
+        ("[]", r"A superclass map is \[\], expected an object"),
         ('{"label_names": []}', r"A superclass map lacks the fields \['superclass_names', 'superc"),
         ("{", "A superclass map is no JSON"),
     ],

@@ -126,7 +126,7 @@ def test_numbers_that_are_not_finite_are_refused(name, value):
     ("text", "message"),
     [
         ("", "Expecting value"),
-        ("[]", "is one object, got list"),
+        ("[]", r"A routing policy is \[\], expected an object"),
         ("{}", "version of a routing policy is None, expected 1"),
         (_json(version=2), "version of a routing policy is 2, expected 1"),
         (_json(version=True), "version of a routing policy is True"),
