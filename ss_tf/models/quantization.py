@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -15,8 +16,11 @@ from ss_tf.models.delta_grid import DeltaGrid
 
 _tfmot = tfmot.quantization.keras
 _INPUT = "image/output"
+# AutoGraph would rewrite tfmot's wrapper of each layer as it is called, and find nothing to convert.
+_without_autograph = tf.autograph.experimental.do_not_convert
 
 
+@_without_autograph
 def quantize(
     model: keras.Model,
     *,
@@ -80,6 +84,7 @@ def calibrate(
     _set_range(by_name, _INPUT, low=input_range[0], high=input_range[1])
 
 
+@_without_autograph
 def replicate(model: keras.Model) -> keras.Model:
     """Builds a model anew under the present distribution strategy, with copies of its weights.
 
@@ -229,6 +234,7 @@ def _input_quantizer():
     )
 
 
+@_without_autograph
 def _without_quantizers(qat_model: keras.Model) -> keras.Model:
     """Builds the float model of a quantized one, with a copy of its weights."""
 
@@ -248,7 +254,7 @@ def _without_quantizers(qat_model: keras.Model) -> keras.Model:
 def _extremes_function(model: keras.Model):
     """Returns images -> float32 `[2, outputs]`, smallest and largest value of each output."""
 
-    @tf.function
+    @functools.partial(tf.function, autograph=False)
     def extremes(images):
         outputs = model(images, training=False)
         return tf.stack([[reduce(x) for x in outputs] for reduce in (tf.reduce_min, tf.reduce_max)])
