@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from ss_tf.models import int8_grid, variables
 from ss_tf.models.delta_grid import DeltaGrid
+
+
+@contextlib.contextmanager
+def _keras_3_hidden() -> Iterator[None]:
+    """Keeps Keras 3 from being imported, unless it is already."""
+    is_hidden = "keras" not in sys.modules
+    if is_hidden:
+        sys.modules["keras"] = None
+    try:
+        yield
+    finally:
+        if is_hidden:
+            del sys.modules["keras"]
+
+
+# tfmot would import it, for more than a second, to look for a class that is not there, and go on.
+with _keras_3_hidden():
+    import tensorflow_model_optimization as tfmot
 
 _tfmot = tfmot.quantization.keras
 _INPUT = "image/output"
