@@ -1,12 +1,9 @@
-"""Quantization-aware networks. The only importer of tensorflow-model-optimization (tfmot)."""
+"""Quantization-aware networks, by tensorflow-model-optimization (tfmot)."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import functools
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -14,28 +11,10 @@ import tf_keras as keras
 
 from ss_tf.models import int8_grid, variables
 from ss_tf.models.delta_grid import DeltaGrid
+from ss_tf.models.tfmot import quantization as _tfmot
 
-
-@contextlib.contextmanager
-def _keras_3_hidden() -> Iterator[None]:
-    """Keeps Keras 3 from being imported, unless it is already."""
-    is_hidden = "keras" not in sys.modules
-    if is_hidden:
-        sys.modules["keras"] = None
-    try:
-        yield
-    finally:
-        if is_hidden:
-            del sys.modules["keras"]
-
-
-# tfmot would import it, for more than a second, to look for a class that is not there, and go on.
-with _keras_3_hidden():
-    import tensorflow_model_optimization as tfmot
-
-_tfmot = tfmot.quantization.keras
 _INPUT = "image/output"
-# AutoGraph would rewrite tfmot's wrapper of each layer as it is called, and find nothing to convert.
+# AutoGraph would rewrite tfmot's wrapper of each layer as it is called, for nothing.
 _without_autograph = tf.autograph.experimental.do_not_convert
 
 
@@ -273,9 +252,8 @@ def _without_quantizers(qat_model: keras.Model) -> keras.Model:
 def _extremes_function(model: keras.Model):
     """Returns images -> float32 `[2, outputs]`, smallest and largest value of each output."""
 
-    @functools.partial(tf.function, autograph=False)
     def extremes(images):
         outputs = model(images, training=False)
         return tf.stack([[reduce(x) for x in outputs] for reduce in (tf.reduce_min, tf.reduce_max)])
 
-    return extremes
+    return tf.function(extremes, autograph=False)
