@@ -17,6 +17,15 @@ from ss_tf.hierarchy import superclass_map
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tools"))
 
 
+def pytest_collection_modifyitems(items):
+    """Puts files with slow tests first, so that no worker of xdist ends with one while others wait.
+
+    Fast tests then fill the time of whoever is done. Each file stays together.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def parse_flags():
     """Returns a function that parses arguments of train.py; the flags are restored after a test."""

@@ -23,7 +23,7 @@ _PAGES = sorted([_ROOT / "README.md", *_ROOT.glob("docs/*.md"), *_ROOT.glob("fla
 
 # Packages that one module alone may import, so that they can be replaced there.
 _SOLE_IMPORTERS = {
-    "tensorflow_model_optimization": "ss_tf/models/quantization.py",
+    "tensorflow_model_optimization": "ss_tf/models/tfmot.py",
     "nltk": "ss_tf/hierarchy/wordnet.py",
     "py7zr": "ss_tf/deltas/codecs.py",
     "keras_cv": "ss_tf/data/augmentation.py",

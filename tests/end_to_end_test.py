@@ -165,16 +165,14 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
 
     # A neutral name: the names of the classes must come from the networks.
     image = shutil.copy(photos / "ship" / "ferry" / "0.png", tmp_path / "x.png")
-    printed = _run("predict.py", f"--run_dir={killed}", image, log=log)
-    found = re.fullmatch(
-        rf"{re.escape(str(image))}: (?P<superclass>.+) (\d+\.\d) %, "
-        r"(?P=superclass)/(?P<subclass>.+) (\d+\.\d) %",
-        printed.strip(),
-    )
-    assert found, printed
-    assert found["subclass"] in _TREE[found["superclass"]]
-    assert 100 / len(_TREE) - 0.1 <= float(found[2]) <= 100
-    assert 100 / len(_TREE[found["superclass"]]) - 0.1 <= float(found[4]) <= 100
+    images = [str(photos / name / "0.png") for name in ("dog/husky", "camión/van", "ship/ferry")]
+    printed = _run("predict.py", f"--run_dir={killed}", "--json", image, *images, log=log)
+    found, *predicted = map(json.loads, printed.splitlines())
+    superclass, _, subclass = found["subclass"].partition("/")
+    assert (found["path"], found["superclass"]) == (str(image), superclass)
+    assert subclass in _TREE[superclass]
+    assert 1 / len(_TREE) - 1e-3 <= found["superclass_probability"] <= 1
+    assert 1 / len(_TREE[superclass]) - 1e-3 <= found["subclass_probability"] <= 1
 
     exported = tmp_path / "exported"
     told = _run("export.py", f"--run_dir={killed}", f"--output={exported}", log=log)
@@ -182,8 +180,8 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
     client = tmp_path / "client.py"
     client.write_text(_CLIENT, encoding="utf-8")
     names, *percents = _run(client, exported, image, log=log).splitlines()
-    assert names == f"{found['superclass']} | {found['superclass']}/{found['subclass']}"
-    shown = [float(found[2]), float(found[4])]
+    assert names == f"{superclass} | {found['subclass']}"
+    shown = [100 * found[f"{stage}_probability"] for stage in ("superclass", "subclass")]
     assert [float(percent) for percent in percents] == pytest.approx(shown, abs=0.2)
 
     bundle = tmp_path / "bundle"
@@ -195,11 +193,8 @@ def test_a_run_killed_in_each_stage_ends_like_an_uninterrupted_one(photos, tmp_p
         "manifest.json",
         "super.tflite",
     ]
-    images = [str(photos / name / "0.png") for name in ("dog/husky", "camión/van", "ship/ferry")]
-    predicted = _run("predict.py", f"--run_dir={killed}", "--json", *images, log=log)
     answered = _run("-m", "ss_tf.edge", bundle, *images, log=log).splitlines()
-    for line, answer in zip(predicted.splitlines(), answered, strict=True):
-        one = json.loads(line)
+    for one, answer in zip(predicted, answered, strict=True):
         # Joint probability; int8 arithmetic rounds otherwise than fake quantization in float32.
         joint = 100 * one["superclass_probability"] * one["subclass_probability"]
         found = re.fullmatch(r"(.+): (.+) \((.+)\) ([\d.]+) %", answer)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import types
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from ss_tf.data import rand_augment
-
-# It prints the name of its backend, which has no place among the answers of predict.py.
-with contextlib.redirect_stdout(sys.stderr):
-    import keras_cv
 
 # Images float32 [batch, height, width, channels] in [0, 1], seed int [2] -> changed images.
 Augmenter = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -71,9 +68,18 @@ def build_augmenter(names: Sequence[str]) -> Augmenter:
     return augment
 
 
+def _keras_cv_layers() -> types.ModuleType:
+    """Imports keras-cv, which takes up to seconds: who augments nothing need not wait for it."""
+    # It prints the name of its backend, which has no place among the answers of a program.
+    with contextlib.redirect_stdout(sys.stderr):
+        from keras_cv import layers
+
+    return layers
+
+
 def _translate() -> Augmenter:
     """Shifts by whole pixels, so that nothing is blurred."""
-    layer = keras_cv.layers.RandomTranslation(
+    layer = _keras_cv_layers().RandomTranslation(
         _MAX_SHIFT, _MAX_SHIFT, fill_mode=_FILL_MODE, interpolation="nearest", seed=_UNUSED_SEED
     )
 
@@ -88,7 +94,7 @@ def _translate() -> Augmenter:
 
 
 def _rotate() -> Augmenter:
-    layer = keras_cv.layers.RandomRotation(
+    layer = _keras_cv_layers().RandomRotation(
         _MAX_TURN_RADIANS / (2 * math.pi), fill_mode=_FILL_MODE, seed=_UNUSED_SEED
     )
 
@@ -101,7 +107,7 @@ def _rotate() -> Augmenter:
 
 def _zoom() -> Augmenter:
     """Zooms both axes alike."""
-    layer = keras_cv.layers.RandomZoom(_MAX_ZOOM, fill_mode=_FILL_MODE, seed=_UNUSED_SEED)
+    layer = _keras_cv_layers().RandomZoom(_MAX_ZOOM, fill_mode=_FILL_MODE, seed=_UNUSED_SEED)
 
     def augment(images, seed):
         zooms = 1.0 + _uniform([tf.shape(images)[0], 1], seed, _MAX_ZOOM)
@@ -130,11 +136,11 @@ def _flip() -> Augmenter:
 
 def _color() -> Augmenter:
     """Changes brightness and contrast, and of colour images the saturation. Not the hue."""
-    brightness = keras_cv.layers.RandomBrightness(
+    brightness = _keras_cv_layers().RandomBrightness(
         _MAX_BRIGHTNESS, value_range=(0, 1), seed=_UNUSED_SEED
     )
-    contrast = keras_cv.layers.RandomContrast((0, 1), _MAX_CONTRAST, seed=_UNUSED_SEED)
-    saturation = keras_cv.layers.RandomSaturation((0.0, 1.0), seed=_UNUSED_SEED)
+    contrast = _keras_cv_layers().RandomContrast((0, 1), _MAX_CONTRAST, seed=_UNUSED_SEED)
+    saturation = _keras_cv_layers().RandomSaturation((0.0, 1.0), seed=_UNUSED_SEED)
 
     def augment(images, seed):
         batch = tf.shape(images)[0]

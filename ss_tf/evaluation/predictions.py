@@ -36,7 +36,8 @@ class Predictor:
         self._image_format = image_format
         self._image_size = image_size
         self._batch_size = batch_size
-        self._forward = tf.function(lambda images: model(images, training=False))
+        # AutoGraph would rewrite what tfmot wraps around every layer, and find nothing to convert.
+        self._forward = tf.function(lambda images: model(images, training=False), autograph=False)
 
     @property
     def width(self) -> int:

@@ -43,7 +43,7 @@ class PureNetwork:
           ValueError: naming the weight, if `like` lacks one; or if its shapes do not fit together.
         """
         self.input_shape = tuple(model.input_shape[1:])
-        inference = tf.function(lambda images: model(images, training=False))
+        inference = tf.function(lambda images: model(images, training=False), autograph=False)
         traced = inference.get_concrete_function(
             tf.TensorSpec([None, *self.input_shape], tf.float32)
         ).graph

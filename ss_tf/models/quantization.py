@@ -1,4 +1,4 @@
-"""Quantization-aware networks. The only importer of tensorflow-model-optimization (tfmot)."""
+"""Quantization-aware networks, by tensorflow-model-optimization (tfmot)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from ss_tf.models import int8_grid, variables
 from ss_tf.models.delta_grid import DeltaGrid
+from ss_tf.models.tfmot import quantization as _tfmot
 
-_tfmot = tfmot.quantization.keras
 _INPUT = "image/output"
+# AutoGraph would rewrite tfmot's wrapper of each layer as it is called, for nothing.
+_without_autograph = tf.autograph.experimental.do_not_convert
 
 
+@_without_autograph
 def quantize(
     model: keras.Model,
     *,
@@ -80,6 +82,7 @@ def calibrate(
     _set_range(by_name, _INPUT, low=input_range[0], high=input_range[1])
 
 
+@_without_autograph
 def replicate(model: keras.Model) -> keras.Model:
     """Builds a model anew under the present distribution strategy, with copies of its weights.
 
@@ -229,6 +232,7 @@ def _input_quantizer():
     )
 
 
+@_without_autograph
 def _without_quantizers(qat_model: keras.Model) -> keras.Model:
     """Builds the float model of a quantized one, with a copy of its weights."""
 
@@ -248,9 +252,8 @@ def _without_quantizers(qat_model: keras.Model) -> keras.Model:
 def _extremes_function(model: keras.Model):
     """Returns images -> float32 `[2, outputs]`, smallest and largest value of each output."""
 
-    @tf.function
     def extremes(images):
         outputs = model(images, training=False)
         return tf.stack([[reduce(x) for x in outputs] for reduce in (tf.reduce_min, tf.reduce_max)])
 
-    return extremes
+    return tf.function(extremes, autograph=False)

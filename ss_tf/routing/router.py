@@ -71,9 +71,10 @@ class Router(tf.Module):
         self._policy = policy
         self._tables = LabelTables(superclass_map, policy)
         signature = tf.TensorSpec([None, *networks.image_shape], tf.float32)
-        self.route = tf.function(self._route, input_signature=[signature])
+        # AutoGraph would take half of the tracing to rewrite code that has nothing to convert.
+        self.route = tf.function(self._route, input_signature=[signature], autograph=False)
         oracle = [signature, tf.TensorSpec([None], tf.int64)]
-        self._oracle = tf.function(self._route_as_told, input_signature=oracle)
+        self._oracle = tf.function(self._route_as_told, input_signature=oracle, autograph=False)
 
     def __call__(self, images: np.ndarray) -> dict[str, tf.Tensor]:
         """Classifies images.

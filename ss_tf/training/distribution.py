@@ -47,7 +47,8 @@ class Devices:
     def __init__(self, strategy: tf.distribute.Strategy):
         self._strategy = strategy
         self._share_numbers = tf.function(
-            lambda numbers: self.run(lambda own: self.total(_of_first_device([own])), numbers)
+            lambda numbers: self.run(lambda own: self.total(_of_first_device([own])), numbers),
+            autograph=False,
         )
 
     @property
@@ -168,7 +169,7 @@ class Devices:
         if self.num_devices == 1:
             return lambda: None
         # A lambda would be one function to TensorFlow, which would warn of its many versions.
-        return tf.function(functools.partial(self.run, function))
+        return tf.function(functools.partial(self.run, function), autograph=False)
 
 
 @contextlib.contextmanager

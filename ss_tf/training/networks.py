@@ -45,35 +45,43 @@ def build_for_float_phase(config: RunConfig, dataset: Dataset, network: str) -> 
     return in_mixed_precision(model) if config.devices.mixed_precision else model
 
 
-def initial_weights(
-    config: RunConfig, dataset: Dataset, network: str, *, base: IntegerNetwork | None
-) -> dict[str, np.ndarray]:
-    """Returns the float weights that a network starts from, as wide as its model.
+def start_float(
+    model: keras.Model,
+    config: RunConfig,
+    dataset: Dataset,
+    network: str,
+    *,
+    fresh: Mapping[str, np.ndarray] | None,
+    base: IntegerNetwork | None,
+) -> None:
+    """Sets a float model to the weights that a network starts from.
 
     They are those of the base, or pretrained ones (which are announced then), or fresh ones.
 
     Args:
+      model: of `build_for_float_phase`; sub networks share theirs.
       config: tells the file of pretrained weights.
       dataset: tells the classes.
       network: its name.
+      fresh: the weights that the model was built with; None if it has them still.
       base: of a sub network, or None.
 
     Raises:
       ValueError: if the pretrained weights do not fit; it names their file.
     """
-    labels = dataset.superclass_map
     if base is not None:
+        labels = dataset.superclass_map
         own = labels.labels_in(labels.superclass_index(plan.superclass_of(network)))
-        return sub_weights(
-            base, labels=own if config.base == FLAT else None, width=plan.widest_sub(labels)
-        )
-    model = build(config, dataset, network)
+        own = own if config.base == FLAT else None
+        variables.assign(model, sub_weights(base, labels=own, width=plan.widest_sub(labels)))
+        return
+    if fresh is not None:
+        variables.assign(model, fresh)
     path = init_file(config, network)
     if path is not None:
         new = pretrained.load(path, into=model)
         head = f"; {' and '.join(new)} are new" if new else ""
         print(f"{network} starts from {path}{head}.")
-    return variables.values_by_name(model)
 
 
 def check_init(config: RunConfig, run: RunDir, *, dataset: Dataset, names: Sequence[str]) -> None:

@@ -79,6 +79,7 @@ class Stages:
         self._config, self._run, self._dataset, self._devices = config, run, dataset, devices
         self._map = dataset.superclass_map
         self._sub_float: Trainer | None = None
+        self._sub_fresh = {}  # The weights that it is built with.
         self._sub_qat: Trainer | None = None
 
     @functools.cached_property
@@ -142,11 +143,9 @@ class Stages:
         if not self._has(self._run.float_file(name)):
             fit = self._config.super_fit if name == SUPER else self._config.flat_fit
             model = networks.build_for_float_phase(self._config, self._dataset, name)
-            weights = networks.initial_weights(self._config, self._dataset, name, base=None)
-            variables.assign(model, weights)
-            trainer = self._trainer(model, fit, phase="float")
-            self._fit(trainer, name, phase="float", title=title)
-            self._save_float(trainer.model, name)
+            networks.start_float(model, self._config, self._dataset, name, fresh=None, base=None)
+            self._fit(self._trainer(model, fit, phase="float"), name, phase="float", title=title)
+            self._save_float(model, name)
         if is_base and not self._has(self._run.int8_file(name)):
             self._quantize_base(name, title)
 
@@ -184,9 +183,10 @@ class Stages:
             model = networks.build_for_float_phase(self._config, self._dataset, name)
             sub_networks.freeze(model, self._config)
             self._sub_float = self._trainer(model, self._config.sub_fit, phase="float")
+            self._sub_fresh = variables.values_by_name(model)
         model = self._sub_float.model
-        weights = networks.initial_weights(self._config, self._dataset, name, base=self._base)
-        variables.assign(model, weights)
+        start = {"fresh": self._sub_fresh, "base": self._base}
+        networks.start_float(model, self._config, self._dataset, name, **start)
         self._fit(self._sub_float, name, phase="float", title=title)
         self._save_float(model, name)
 

@@ -67,10 +67,12 @@ class Steps:
             self._scaler = _Scaler(self._sgd) if _computes_in_float16(model) else None
         self._differentiate = self._compute_gradients
         if jit_compile:
-            self._differentiate = tf.function(self._compute_gradients, jit_compile=True)
-        self._train = tf.function(self._on_devices(self._take_train_step))
-        self._settle = tf.function(self._on_devices(self._take_settling_step))
-        self._evaluate = tf.function(self._on_devices(self._take_eval_step))
+            self._differentiate = tf.function(
+                self._compute_gradients, jit_compile=True, autograph=False
+            )
+        self._train = self._compiled(self._take_train_step)
+        self._settle = self._compiled(self._take_settling_step)
+        self._evaluate = self._compiled(self._take_eval_step)
 
     def train(self, batch: Batch, rate: float) -> None:
         """Takes one step of SGD on the smoothed cross entropy."""
@@ -106,7 +108,11 @@ class Steps:
         sums = [self.loss_sum, self.correct]
         return [*self._model.variables, *self._sgd.variables, *scale, *sums]
 
-    def _on_devices(self, take_step: Callable) -> Callable:
+    def _compiled(self, take_step: Callable) -> Callable:
+        """Returns what takes a step on every device."""
+
+        # AutoGraph would rewrite what tfmot wraps around every layer, and find nothing to convert.
+        @functools.partial(tf.function, autograph=False)
         def take_steps(*arguments):
             self._devices.run(take_step, *arguments)
 

@@ -87,11 +87,24 @@ def test_pretrained_weights_are_loaded_and_announced(
 
     monkeypatch.setattr(networks.pretrained, "load", load)
     config = run_config(init=tmp_path / "w.npz", equal_compute_model=None)
-    weights = networks.initial_weights(config, stripes, "super", base=None)
+    model = networks.build(config, stripes, "super")
+    networks.start_float(model, config, stripes, "super", fresh=None, base=None)
+    weights = variables.values_by_name(model)
     assert np.all(weights["conv1/kernel"] == 7)
     assert weights["fc/kernel"].shape[-1] == 3
     line = f"super starts from {tmp_path / 'w.npz'}; fc/kernel and fc/bias are new.\n"
     assert capsys.readouterr().out == line
+
+
+def test_a_network_without_a_base_starts_fresh_in_a_model_that_was_trained(run_config, stripes):
+    config = run_config(sub_init="scratch")
+    model = networks.build(config, stripes, "sub/a")
+    fresh = variables.values_by_name(model)
+    for variable in model.variables:
+        variable.assign(variable + 1)
+    networks.start_float(model, config, stripes, "sub/c", fresh=fresh, base=None)
+    for name, value in variables.values_by_name(networks.build(config, stripes, "sub/c")).items():
+        np.testing.assert_array_equal(variables.by_name(model)[name], value, err_msg=name)
 
 
 def test_sub_networks_share_the_width_of_the_widest(run_config, stripes):
