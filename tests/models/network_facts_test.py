@@ -163,7 +163,7 @@ def test_missing_and_unknown_fields_are_named(section):
         ("model", "{", "model of the network's metadata is no JSON"),
         ("model", "[]", r"model of the network's metadata is \[\], expected a JSON object"),
         ("network", 7, "network of the network's metadata is 7, expected text"),
-        ("classes", "{}", "metadata have bad classes: A superclass map has the fields"),
+        ("classes", "{}", "metadata have bad classes: A superclass map lacks the fields"),
         ("classes", '{"names":[1],"superclass":"dog"}', r"classes\.names .* expected a list of"),
         ("classes", '{"names":[],"superclass":1}', r"classes\.superclass .* expected text"),
     ],
