@@ -30,7 +30,7 @@ def switch(
     Superclasses that are `opened` take turns, too.
     """
     restore = _restorer(networks)
-    forward = tf.function(flat.base_logits).get_concrete_function(_spec(images))
+    forward = _graph(flat.base_logits).get_concrete_function(_spec(images))
     images = tf.constant(images)
     seconds = {"restore": [], "forward": []}
     for turn in range(repetitions + 3):
@@ -62,10 +62,10 @@ def parts(
       that, "rest", what is left of the "call", and that; and how many sub networks it "opened".
     """
     networks = system.networks
-    features = tf.function(networks.features).get_concrete_function(_spec(images))
+    features = _graph(networks.features).get_concrete_function(_spec(images))
     made = features(tf.constant(images))
-    base = tf.function(networks.base_logits).get_concrete_function(_spec(made))
-    sub = tf.function(networks.sub_logits).get_concrete_function(_SUPERCLASS, _spec(made))
+    base = _graph(networks.base_logits).get_concrete_function(_spec(made))
+    sub = _graph(networks.sub_logits).get_concrete_function(_SUPERCLASS, _spec(made))
     restore = _restorer(networks) if hasattr(networks, "restore") else None
     groups = [
         (
@@ -96,7 +96,12 @@ def _restorer(networks: ResidentNetwork) -> Callable:
         restored = networks.restore(superclass)
         return restored.kernels, restored.floats, restored.head, restored.bias
 
-    return tf.function(restore).get_concrete_function(_SUPERCLASS)
+    return _graph(restore).get_concrete_function(_SUPERCLASS)
+
+
+def _graph(function: Callable) -> tf.types.experimental.PolymorphicFunction:
+    # As the router has it: AutoGraph would rewrite code that has nothing to convert.
+    return tf.function(function, autograph=False)
 
 
 def _spec(batch) -> tf.TensorSpec:

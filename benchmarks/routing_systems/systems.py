@@ -86,7 +86,10 @@ def load_flat(run: RunDir) -> AllResident:
 
 
 def _flat(networks: AllResident) -> System:
-    @tf.function(input_signature=[tf.TensorSpec([None, *networks.image_shape], tf.float32)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *networks.image_shape], tf.float32)],
+        autograph=False,
+    )
     def labels_and_scores(images):
         logits = networks.base_logits(images)
         return tf.argmax(logits, axis=1), logits

@@ -178,7 +178,7 @@ def _checked(
     def run(values):
         return classify(tf.ensure_shape(values, spec.shape))
 
-    return tf.function(run, input_signature=[spec])
+    return tf.function(run, input_signature=[spec], autograph=False)
 
 
 def _asset(path: pathlib.Path, names: tuple[str, ...]) -> tf.saved_model.Asset:

@@ -58,7 +58,9 @@ class Converter:
         _, *image_shape = model.input_shape
         spec = tf.TensorSpec([1, *image_shape], tf.float32, name=INPUT)
         self._classify = tf.function(
-            lambda image: {OUTPUT: model(image, training=False)}, input_signature=[spec]
+            lambda image: {OUTPUT: model(image, training=False)},
+            input_signature=[spec],
+            autograph=False,  # It would rewrite what tfmot wraps around every layer, for nothing.
         )
         # The variables alone: of a Keras model, functions of every layer would be saved and loaded,
         # which takes ten times as long as the rest of a conversion.

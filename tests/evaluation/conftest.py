@@ -124,7 +124,7 @@ def ready_qat_model(qat_model, monkeypatch):
 @pytest.fixture(scope="session")
 def int8_logits(qat_model):
     """Returns a function that runs an IntegerNetwork over images `[n, 16, 16, 1]`, one by one."""
-    forward = tf.function(lambda image: qat_model(image, training=False))
+    forward = tf.function(lambda image: qat_model(image, training=False), autograph=False)
 
     def run(network, images):
         int8_grid.assign_integer(heads.resize_network(network, 6), qat_model)
