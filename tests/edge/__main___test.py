@@ -3,7 +3,7 @@ import importlib.metadata
 import os
 import pathlib
 import subprocess
-import sys
+import venv
 
 import pytest
 from packaging.requirements import Requirement
@@ -13,8 +13,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 # Of the extra `edge` and of every installation; tests/installation_test.py checks that.
 _REQUIRED = ("ai-edge-litert", "numpy", "pillow")
 _CODE = """
-import importlib.util, runpy, sys
-sys.path.append(sys.argv.pop(1))
+import importlib.util, runpy
 for name in ("absl", "isal", "keras", "safetensors", "tensorflow", "tf_keras"):
     assert importlib.util.find_spec(name) is None, name
 runpy.run_module("ss_tf.edge", run_name="__main__")
@@ -35,22 +34,24 @@ def _distributions(names):
     return found.values()
 
 
-def _link(names, folder):
-    """Links the packages of distributions, and of this project, into a folder."""
-    folder.mkdir()
-    (folder / "ss_tf").symlink_to(_ROOT / "ss_tf")
+def _environment(names, folder):
+    """Makes a virtual environment of distributions, linked, and of this project."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "ss_tf").symlink_to(_ROOT / "ss_tf")
     for distribution in _distributions(names):
         for top in {file.parts[0] for file in distribution.files} - {"..", "__pycache__"}:
-            link = folder / top
+            link = packages / top
             if not link.exists():
                 link.symlink_to(distribution.locate_file(top))
+    return folder
 
 
-def _run(folder, *arguments):
-    """Runs the command line in a Python that finds the packages in a folder alone."""
+def _run(environment, *arguments):
+    """Runs the command line in a virtual environment."""
     return subprocess.run(
-        # Without the site-packages of this Python, and without PYTHONPATH.
-        [sys.executable, "-I", "-S", "-c", _CODE, str(folder), *arguments],
+        # Without PYTHONPATH and the present folder.
+        [environment / "bin" / "python", "-I", "-c", _CODE, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -67,8 +68,8 @@ def image(images, tmp_path):
 
 
 def test_runs_with_what_the_extra_edge_brings_alone(make_bundle, image, tmp_path):
-    _link(_REQUIRED, tmp_path / "packages")
-    done = _run(tmp_path / "packages", str(make_bundle().path), image)
+    environment = _environment(_REQUIRED, tmp_path / "venv")
+    done = _run(environment, str(make_bundle().path), image)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{image}: ")
 
@@ -86,8 +87,8 @@ def test_stopped_while_packages_are_imported(monkeypatch):
     ("missing", "package"), [("ai-edge-litert", "ai_edge_litert"), ("pillow", "PIL")]
 )
 def test_a_missing_package_is_one_line(make_bundle, image, tmp_path, missing, package):
-    _link([name for name in _REQUIRED if name != missing], tmp_path / "packages")
-    done = _run(tmp_path / "packages", str(make_bundle().path), image)
+    names = [name for name in _REQUIRED if name != missing]
+    done = _run(_environment(names, tmp_path / "venv"), str(make_bundle().path), image)
     assert done.returncode == 1
     assert done.stderr == (
         f"ss_tf.edge: error: the package {package} is not installed. Run pip install -e '.[edge]' "
