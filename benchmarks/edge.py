@@ -85,7 +85,7 @@ def facts() -> dict[str, object]:
     """Returns what was run, and where."""
     return {
         "command": shlex.join(["python", *sys.argv]),
-        "versions": provenance.versions(),
+        "versions": provenance.versions("ai-edge-litert"),
         "threads": measure.THREADS,
         "cores": len(os.sched_getaffinity(0)),
         "machine": platform.machine(),

@@ -78,7 +78,7 @@ def measure(*, turns: int, loop_turns: int, loop_steps: int) -> dict:
         "steps_per_second": {n: statistics.median(r) for n, r in loop.items()},
         "mean_jpeg_bytes": statistics.mean(jpeg_bytes),
         "command": shlex.join(["python", *sys.argv]),
-        "versions": provenance.versions(),
+        "versions": provenance.versions(*(["torch"] if "Pillow" in rates else [])),
         "cores": pipelines.CORES,
         "machine": platform.machine(),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 import reprlib
 from collections.abc import Iterable
 
@@ -23,7 +24,9 @@ def read(text: str, *, subject: str) -> dict[str, object]:
       ValueError: if it is no object, a field is there twice, or a number is not finite.
     """
     try:
-        fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        fields = json.loads(
+            text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"{subject} is no JSON: {error}.") from error
     except RecursionError as error:
@@ -59,6 +62,14 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         twice, _ = collections.Counter(names).most_common(1)[0]
         raise ValueError(f"The field {reprlib.repr(twice)} is there twice, expected it once.")
     return found
+
+
+def _finite(text: str) -> float:
+    """Returns a number, where json.loads would take 1e999 for infinity."""
+    number = float(text)
+    if math.isinf(number):
+        _refuse(reprlib.repr(text))
+    return number
 
 
 def _refuse(constant: str) -> None:

@@ -27,6 +27,9 @@ def test_an_export_goes_into_the_run_unless_told(parse_flags):
     assert inference_flags.export_output() == pathlib.Path("y/z")
     parse_flags("--run_dir=runs/x", "--format=tflite", "--plain")
     assert inference_flags.export_output() == pathlib.Path("runs/x/export/tflite_plain")
+    # A folder that is there, and so refused: a shell's variable was not set.
+    parse_flags("--run_dir=runs/x", "--output=")
+    assert inference_flags.export_output() == pathlib.Path(".")
 
 
 def test_nothing_is_cached_unless_asked(parse_flags):

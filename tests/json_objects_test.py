@@ -21,8 +21,10 @@ def test_an_object_is_what_json_says():
         ('{"a": {"c": 1, "c": 1}}', "field 'c' is there twice"),
         ('{"a": -Infinity}', "There is a -Infinity, expected finite numbers"),
         ('{"a": [NaN]}', "There is a NaN"),
+        ('{"a": [-1e999]}', "There is a '-1e999', expected finite numbers"),
+        ('{"a": ' + "9" * 10**6 + ".0}", r"There is a '9+\.\.\.9+\.0', expected finite"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_other_texts_are_refused_in_one_line(text, message):
     with pytest.raises(ValueError, match=message) as caught:

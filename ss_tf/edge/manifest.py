@@ -165,7 +165,7 @@ class Manifest:
         for name, read in _READERS.items():
             try:
                 fields[name] = read(fields[name])
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 raise ValueError(f"{name} is damaged: {error}") from error
         return cls(**fields)
 

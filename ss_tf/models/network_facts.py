@@ -200,7 +200,7 @@ def _classes(metadata: Mapping[str, str]) -> dict[str, object]:
     if section.keys() != {"names", "superclass"}:
         try:
             labels_map = SuperclassMap.from_json(metadata["classes"])
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise ValueError(f"The network's metadata have bad classes: {error}") from error
         is_super = _text(metadata, "network") == _SUPER
         names = labels_map.superclass_names if is_super else labels_map.label_names

@@ -63,7 +63,7 @@ def start_float(
       config: tells the file of pretrained weights.
       dataset: tells the classes.
       network: its name.
-      fresh: the weights that the model was built with; None if it has them still.
+      fresh: the weights that the model was built with; None if it has them still, or for a base.
       base: of a sub network, or None.
 
     Raises:

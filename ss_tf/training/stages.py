@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tf_keras as keras
 
@@ -79,7 +79,7 @@ class Stages:
         self._config, self._run, self._dataset, self._devices = config, run, dataset, devices
         self._map = dataset.superclass_map
         self._sub_float: Trainer | None = None
-        self._sub_fresh = {}  # The weights that it is built with.
+        self._sub_fresh: Mapping | None = None  # The weights it is built with, if they are of use.
         self._sub_qat: Trainer | None = None
 
     @functools.cached_property
@@ -183,7 +183,7 @@ class Stages:
             model = networks.build_for_float_phase(self._config, self._dataset, name)
             sub_networks.freeze(model, self._config)
             self._sub_float = self._trainer(model, self._config.sub_fit, phase="float")
-            self._sub_fresh = variables.values_by_name(model)
+            self._sub_fresh = None if self._base else variables.values_by_name(model)
         model = self._sub_float.model
         start = {"fresh": self._sub_fresh, "base": self._base}
         networks.start_float(model, self._config, self._dataset, name, **start)

@@ -69,6 +69,17 @@ def test_stages_and_logits_are_pytorchs(name):
         assert difference < 1e-4, key
 
 
+def test_networks_in_mixed_precision_are_set_alike(basic):
+    _spoil(basic)
+    mixed = resnet.in_mixed_precision(basic)
+    for model in (basic, mixed):
+        pretrained.load(_GOLDEN / "basic.safetensors", into=model)
+    values = variables.values_by_name(mixed)
+    for name, expected in variables.values_by_name(basic).items():
+        assert values[name].dtype == np.float32
+        np.testing.assert_array_equal(values[name], expected, err_msg=name)
+
+
 def test_every_variable_is_set_as_pytorch_lays_it_out(basic):
     _spoil(basic)
     pretrained.load(_GOLDEN / "basic.safetensors", into=basic)

@@ -91,10 +91,16 @@ def test_a_sub_network_starts_as_its_rows_of_the_flat_base(stripes, run_config, 
 @pytest.mark.slow
 def test_scratch_trains_on_its_own_and_writes_no_deltas(stripes, run_config, tmp_path):
     config = run_config(sub_init="scratch")
-    run = _train(config, tmp_path, stripes, ["sub/a"])
+    run = _train(config, tmp_path / "two", stripes, ["sub/a", "sub/c"])
     assert run.float_file("sub/a").is_file()
     assert not run.int8_file("sub/a").exists()
     assert not run.bank_dir.exists()
+    # The model that both were trained in began anew.
+    alone = _train(config, tmp_path / "one", stripes, ["sub/c"])
+    expected, _ = files.read_tensors(alone.float_file("sub/c"))
+    found, _ = files.read_tensors(run.float_file("sub/c"))
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
 
 
 def test_a_run_that_lacks_a_network_or_has_other_data_gives_none(
